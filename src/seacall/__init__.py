@@ -1,0 +1,1 @@
+"""Train, distil, check and run small classifiers of marine mammal sounds."""

@@ -1,0 +1,284 @@
+"""Every setting: frozen, its unit beside it, stored with the result that it made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seacall.errors import SettingsError
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and a misspelt name is an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that change whenever any value changes."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Profile(Settings):
+    """One front end: how a recording becomes log-mel patches."""
+
+    name: str
+    """Name on the command line and in the card."""
+    sample_rate: int = Field(gt=0)
+    """Rate of the clip that the network sees, Hz."""
+    band_hz: tuple[float, float] | None = None
+    """Edges of the band-pass at the recording's own rate, Hz; None: no filter."""
+    n_fft: int = Field(gt=0)
+    """Length of the Fourier transform, samples."""
+    win_length: int = Field(gt=0)
+    """Length of the periodic Hann window, samples."""
+    hop_length: int = Field(gt=0)
+    """Step between frames, samples."""
+    n_mels: int = Field(gt=0)
+    """Number of HTK mel bands."""
+    fmin: float = Field(ge=0)
+    """Lower edge of the lowest mel band, Hz."""
+    fmax: float = Field(gt=0)
+    """Upper edge of the highest mel band, Hz."""
+    spectrum: Literal["magnitude", "power"]
+    """What the mel bands sum up."""
+    log_offset: float = Field(gt=0)
+    """Added before the natural logarithm; the floor of the log-mel is its log."""
+    n_frames: int = Field(default=96, gt=0)
+    """Frames in one patch."""
+
+    @model_validator(mode="after")
+    def _edges_fit_the_rate(self) -> Self:
+        nyquist = self.sample_rate / 2
+        if not self.fmin < self.fmax <= nyquist:
+            raise ValueError(
+                f"need fmin < fmax <= {nyquist:g} Hz (half the sample rate), "
+                f"got fmin={self.fmin:g}, fmax={self.fmax:g}"
+            )
+        if self.win_length > self.n_fft:
+            raise ValueError(
+                f"need win_length <= n_fft, got {self.win_length} > {self.n_fft}"
+            )
+        return self
+
+
+PROFILES: dict[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        # The description that the project starts from, to the letter. Of its
+        # 3-19 kHz band a 16 kHz clip keeps what lies below 8 kHz.
+        Profile(
+            name="original-16k",
+            sample_rate=16_000,
+            band_hz=(3_000.0, 19_000.0),
+            n_fft=400,
+            win_length=400,
+            hop_length=160,
+            n_mels=64,
+            fmin=0.0,
+            fmax=8_000.0,
+            spectrum="power",
+            log_offset=1e-6,
+        ),
+        # AudioSet's front end, as VGGish was trained with it (Hershey et al. 2017).
+        Profile(
+            name="vggish-16k",
+            sample_rate=16_000,
+            band_hz=None,
+            n_fft=512,
+            win_length=400,
+            hop_length=160,
+            n_mels=64,
+            fmin=125.0,
+            fmax=7_500.0,
+            spectrum="magnitude",
+            log_offset=0.01,
+        ),
+        # The same 25 ms / 10 ms framing with the whole band of a 48 kHz recording.
+        # The offset lies at the quantisation noise of a 16-bit file.
+        Profile(
+            name="wide-48k",
+            sample_rate=48_000,
+            band_hz=None,
+            n_fft=2_048,
+            win_length=1_200,
+            hop_length=480,
+            n_mels=64,
+            fmin=50.0,
+            fmax=24_000.0,
+            spectrum="magnitude",
+            log_offset=1e-4,
+        ),
+    )
+}
+"""The front ends that a model can be trained with, by name."""
+
+ORIGINAL_PROFILE = "original-16k"
+"""Profile of the original program and of ``process_audio_file``."""
+DEFAULT_PROFILE = "wide-48k"
+"""Profile of ``seacall`` commands; chosen by leak-free validation (docs/lab-log.md)."""
+
+
+def get_profile(name: str) -> Profile:
+    """Return the profile of that name.
+
+    Raises
+    ------
+    SettingsError
+        If there is none; the message lists the names.
+    """
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise SettingsError(
+            f"profile {name!r} does not exist; choose one of: {', '.join(PROFILES)}"
+        ) from None
+
+
+class ClipSettings(Settings):
+    """How a recording is cut into the clips that the network sees."""
+
+    duration_s: float = Field(default=5.0, gt=0)
+    """Length of a clip, s."""
+    fit: Literal["pad", "tile"] = "tile"
+    """How a shorter recording fills its clip: zeros behind it, or repeats of it."""
+    channel: int | None = Field(default=None, ge=1)
+    """Channel to use, counted from 1; None: the mean of all channels."""
+
+
+class FrontEndSettings(Settings):
+    """Everything that decides which numbers reach the network."""
+
+    profile: Profile = PROFILES[DEFAULT_PROFILE]
+    """From waveform to log-mel patches."""
+    clip: ClipSettings = ClipSettings()
+    """From recording to clips."""
+
+    @property
+    def clip_length(self) -> int:
+        """Samples in one clip at the profile's rate."""
+        return round(self.clip.duration_s * self.profile.sample_rate)
+
+    @property
+    def n_patches(self) -> int:
+        """Whole patches in one clip."""
+        p = self.profile
+        frames = 1 + (self.clip_length - p.win_length) // p.hop_length
+        return max(frames, 0) // p.n_frames
+
+    @model_validator(mode="after")
+    def _at_least_one_patch(self) -> Self:
+        if self.n_patches < 1:
+            p = self.profile
+            need = (p.win_length + (p.n_frames - 1) * p.hop_length) / p.sample_rate
+            raise ValueError(
+                f"duration_s={self.clip.duration_s:g} holds no whole patch; "
+                f"need at least {need:.3f} s"
+            )
+        return self
+
+
+def original_front_end() -> FrontEndSettings:
+    """Return the front end of the original description: 3-19 kHz, 16 kHz, padded."""
+    return FrontEndSettings(
+        profile=PROFILES[ORIGINAL_PROFILE], clip=ClipSettings(fit="pad")
+    )
+
+
+class TrainSettings(Settings):
+    """How a network is trained; the defaults are the original description's."""
+
+    epochs: int = Field(default=60, ge=1)
+    """Upper limit; early stopping may end the run before."""
+    batch_size: int = Field(default=16, ge=1)
+    """Clips in one step, in each process."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """AdamW step size after the warm-up."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW decoupled weight decay."""
+    warmup_epochs: int = Field(default=3, ge=0)
+    """Epochs over which the step size grows linearly from near zero."""
+    plateau_patience: int = Field(default=5, ge=0)
+    """Epochs without a lower validation loss before the step size shrinks."""
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    """Factor by which it shrinks."""
+    stop_patience: int = Field(default=15, ge=1)
+    """Epochs without a better validation macro-F1 before the run ends."""
+    gradient_clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+    mixed_precision: bool = True
+    """Half precision where the device has it (CUDA); elsewhere without effect."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of initial weights, order of clips and dropout."""
+
+
+class DistillSettings(Settings):
+    """How the student learns from the teacher (Hinton, Vinyals and Dean 2015)."""
+
+    distill_temperature: float = Field(default=3.0, gt=0)
+    """Softens both networks' outputs before they are compared."""
+    alpha: float = Field(default=0.7, ge=0, le=1)
+    """Weight of the teacher's soft targets; the rest is the labels'."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a settings file.
+
+    Raises
+    ------
+    SettingsError
+        If it is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"{path}: cannot be read as a settings file ({error}); "
+            "give a TOML file, such as the settings.toml of an earlier run"
+        ) from error
+
+
+def write_toml(path: Path, values: dict[str, Any]) -> None:
+    """Write settings to a file that ``--config`` reads back; None values are left out."""
+    path.write_text(tomli_w.dumps(_without_none(values)), encoding="utf-8")
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def checked(kind: type[S], values: dict[str, Any]) -> S:
+    """Build settings from plain values, with errors that a user can act on.
+
+    Raises
+    ------
+    SettingsError
+        One line that names each wrong setting, its value and its rule.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_in_words(e) for e in error.errors())) from error
+
+
+def _in_words(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "settings"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting"
+    return f"{where}={error['input']!r}: {message[0].lower()}{message[1:]}"

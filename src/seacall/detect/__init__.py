@@ -1,0 +1,1 @@
+"""The one inference path: recordings in, scores out. Needs no torch."""

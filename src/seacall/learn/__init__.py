@@ -1,0 +1,1 @@
+"""Train, distil, evaluate, report. Needs the extra ``train``."""
