@@ -48,6 +48,8 @@ class Profile(Settings):
     """Lower edge of the lowest mel band, Hz."""
     fmax: float = Field(gt=0)
     """Upper edge of the highest mel band, Hz."""
+    mel_triangles: Literal["hz", "mel"] = "hz"
+    """Scale on which the mel bands are straight-sided: librosa's, or AudioSet's."""
     spectrum: Literal["magnitude", "power"]
     """What the mel bands sum up."""
     log_offset: float = Field(gt=0)
@@ -99,6 +101,7 @@ PROFILES: dict[str, Profile] = {
             n_mels=64,
             fmin=125.0,
             fmax=7_500.0,
+            mel_triangles="mel",
             spectrum="magnitude",
             log_offset=0.01,
         ),

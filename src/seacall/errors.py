@@ -14,6 +14,9 @@ A mistake in the calling code is a plain ``ValueError`` or ``TypeError``.
 
 from __future__ import annotations
 
+import importlib
+from types import ModuleType
+
 
 class SeacallError(Exception):
     """Base of all errors that seacall raises about its inputs."""
@@ -53,3 +56,24 @@ class MissingExtraError(SeacallError):
         )
         self.package = package
         self.extra = extra
+
+
+def require(package: str, extra: str) -> ModuleType:
+    """Import an optional dependency where it is used.
+
+    Parameters
+    ----------
+    package
+        Name of the package.
+    extra
+        Name of seacall's extra that brings it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(package, extra) from error

@@ -1,0 +1,202 @@
+"""The 18 numbers beside the log-mel: what a person would measure in a clip.
+
+Each follows librosa's default definition (librosa 0.11, McFee et al. 2015) and is the
+mean over frames. They are computed together from one Fourier transform, in float32.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from seacall.audio.framing import frame
+from seacall.audio.logmel import BandMatrix, power_spectra, triangles
+
+Float32 = NDArray[np.float32]
+
+N_FFT = 2_048
+HOP_LENGTH = 512
+N_MELS = 128
+N_MFCC = 13
+ROLLOFF_SHARE = 0.85
+"""Share of the summed magnitude below the roll-off frequency."""
+
+FEATURE_NAMES = (
+    "spectral_centroid",
+    "rms_energy",
+    "zero_crossing_rate",
+    "spectral_rolloff",
+    "band_energy_ratio",
+    *(f"mfcc_{k}" for k in range(1, N_MFCC + 1)),
+)
+"""Order of the features everywhere: Hz, full scale, 1, Hz, 1, then dB-based MFCCs."""
+
+FEATURE_FACTORS = np.array(
+    [1000, 1, 0.01, 1000, 1, 500, 200, 50, 10, 5, 20, 2, 20, 10, 10, 10, 5, 5],
+    np.float32,
+)
+"""Divisors that bring each feature to about one: the original description's."""
+
+_AMIN = np.float32(1e-10)  # librosa.power_to_db: smallest power
+_TOP_DB = np.float32(80.0)  # librosa.power_to_db: range below the loudest
+_ZERO = np.float32(1e-10)  # librosa.zero_crossings: what is smaller counts as zero
+
+
+def features(y: Float32, *, sample_rate: int) -> Float32:
+    """Compute the 18 features of a clip.
+
+    Parameters
+    ----------
+    y
+        Mono waveform as the network sees it: filtered, resampled, fitted; shape
+        ``(n_samples,)`` with at least one sample.
+    sample_rate
+        Hz.
+
+    Returns
+    -------
+    features
+        Raw values in the order of :data:`FEATURE_NAMES`, shape ``(18,)``. Silence
+        gives finite numbers.
+
+    Examples
+    --------
+    >>> t = np.arange(80_000, dtype=np.float32) / 16_000
+    >>> values = features(np.sin(2 * np.pi * 4_000 * t), sample_rate=16_000)
+    >>> dict(zip(FEATURE_NAMES, values.round(2).tolist()))["zero_crossing_rate"]
+    0.5
+    """
+    spectral = _spectral_features(y, sample_rate=sample_rate)
+    centroid, rolloff, band_ratio, mfcc = spectral
+    temporal = [centroid, mean_rms(y), mean_zero_crossing_rate(y), rolloff, band_ratio]
+    return np.concatenate([np.array(temporal, np.float32), mfcc])
+
+
+def normalise_features(values: Float32) -> Float32:
+    """Divide raw features, shape ``(..., 18)``, by :data:`FEATURE_FACTORS`.
+
+    The networks do this themselves: tables and function arguments hold raw values.
+    """
+    return values / FEATURE_FACTORS
+
+
+def feature_band(sample_rate: int) -> tuple[float, float]:
+    """Return the band, Hz, whose share of the magnitude is ``band_energy_ratio``."""
+    return min(3_000.0, sample_rate / 4), min(19_000.0, sample_rate / 2 - 1_000)
+
+
+def _spectral_features(
+    y: Float32, *, sample_rate: int
+) -> tuple[float, float, float, Float32]:
+    frames = frame(
+        np.pad(y, N_FFT // 2), frame_length=N_FFT, hop_length=HOP_LENGTH
+    )
+    weights = _magnitude_weights(sample_rate)
+    mel = np.empty((len(frames), N_MELS), np.float32)
+    sums = np.empty((len(frames), weights.shape[1]), np.float32)
+    rolloff_bins = np.empty(len(frames), np.float32)
+    done = 0
+    for power in power_spectra(frames, n_fft=N_FFT):
+        rows = slice(done, done + len(power))
+        _mel_bands(sample_rate).apply(power, out=mel[rows])
+        magnitude = np.sqrt(power, out=power)
+        np.matmul(magnitude, weights, out=sums[rows])
+        rolloff_bins[rows] = _rolloff_bins(magnitude)
+        done += len(power)
+    total, in_band, moment = sums.T
+    centroid = np.divide(moment, total, out=np.zeros_like(total), where=total > 0)
+    all_magnitude = float(total.sum(dtype=np.float64))
+    band_ratio = float(in_band.sum(dtype=np.float64)) / (all_magnitude or 1.0)
+    rolloff = float(rolloff_bins.mean()) * sample_rate / N_FFT
+    return float(centroid.mean()), rolloff, band_ratio, _mean_mfcc(mel)
+
+
+@lru_cache(maxsize=8)
+def _magnitude_weights(sample_rate: int) -> Float32:
+    """Columns that sum a magnitude spectrum: all of it, in band, times frequency."""
+    hz = np.arange(1 + N_FFT // 2) * sample_rate / N_FFT
+    low_hz, high_hz = feature_band(sample_rate)
+    columns = [np.ones_like(hz), (hz >= low_hz) & (hz <= high_hz), hz]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _rolloff_bins(magnitude: Float32) -> NDArray[np.intp]:
+    """Return, for each frame, the first bin at which the running sum reaches 85 %."""
+    running = np.cumsum(magnitude, axis=1)
+    threshold = np.float32(ROLLOFF_SHARE) * running[:, -1:]
+    return np.argmax(running >= threshold, axis=1)
+
+
+def _mean_mfcc(mel: Float32) -> Float32:
+    """Return the mean MFCCs, shape ``(13,)``, of mel power, shape ``(n_frames, 128)``.
+
+    The cosine transform is linear, so that of the mean is the mean of those.
+    """
+    power_db = 10.0 * np.log10(np.maximum(mel, _AMIN))
+    power_db = np.maximum(power_db, power_db.max() - _TOP_DB)
+    mean_db = power_db.mean(axis=0, dtype=np.float64)
+    mfcc: Float32 = fft.dct(mean_db, type=2, norm="ortho")[:N_MFCC].astype(np.float32)
+    return mfcc
+
+
+@lru_cache(maxsize=8)
+def _mel_bands(sample_rate: int) -> BandMatrix:
+    """Build librosa's default filter bank: 128 Slaney bands up to half the rate."""
+    top = float(_hz_to_slaney(np.array(sample_rate / 2)))
+    edges_hz = _slaney_to_hz(np.linspace(0.0, top, N_MELS + 2))
+    bins_hz = np.arange(1 + N_FFT // 2) * sample_rate / N_FFT
+    area_one = 2.0 / (edges_hz[2:] - edges_hz[:-2])
+    return BandMatrix(triangles(bins_hz, edges_hz) * area_one)
+
+
+# Slaney's mel scale (Auditory Toolbox, 1998): linear, 200/3 Hz a mel, up to 1 kHz,
+# then logarithmic, 27 mels for a factor of 6.4.
+_HZ_PER_MEL = 200.0 / 3
+_KNEE_HZ = 1_000.0
+_KNEE_MEL = _KNEE_HZ / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27.0
+
+
+def _hz_to_slaney(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    above = _KNEE_MEL + np.log(np.maximum(hz, _KNEE_HZ) / _KNEE_HZ) / _LOG_STEP
+    return np.where(hz < _KNEE_HZ, hz / _HZ_PER_MEL, above)
+
+
+def _slaney_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    above = _KNEE_HZ * np.exp(_LOG_STEP * np.maximum(mel - _KNEE_MEL, 0.0))
+    return np.where(mel < _KNEE_MEL, mel * _HZ_PER_MEL, above)
+
+
+# RMS and zero crossings need sums over frames of 2048 samples, 512 apart: four sums
+# over steps of 512 each, shared by neighbouring frames.
+_STEPS = N_FFT // HOP_LENGTH
+
+
+def mean_rms(y: Float32) -> float:
+    """Return the mean over frames of the root mean square, full scale."""
+    energy = _frame_sums(np.square(np.pad(y, N_FFT // 2)))
+    return float(np.sqrt(energy / N_FFT).mean())
+
+
+def mean_zero_crossing_rate(y: Float32) -> float:
+    """Return the mean over frames of sign changes per sample, 0 to 1."""
+    padded = np.pad(y, N_FFT // 2, mode="edge")
+    negative = padded < -_ZERO
+    crossings = np.zeros(len(padded), np.float32)
+    crossings[1:] = negative[1:] != negative[:-1]
+    # A frame's own first sample has no predecessor in the frame.
+    n_frames = 1 + len(y) // HOP_LENGTH
+    at_start = crossings[: n_frames * HOP_LENGTH : HOP_LENGTH]
+    return float((_frame_sums(crossings) - at_start).mean() / N_FFT)
+
+
+def _frame_sums(values: Float32) -> NDArray[np.float64]:
+    """Sum padded values over each frame, shape ``(n_frames,)``."""
+    n_steps = len(values) // HOP_LENGTH
+    steps = values[: n_steps * HOP_LENGTH].reshape(n_steps, HOP_LENGTH)
+    per_step = steps.sum(axis=1, dtype=np.float64)
+    n_frames = n_steps - _STEPS + 1
+    return np.sum([per_step[k : k + n_frames] for k in range(_STEPS)], axis=0)

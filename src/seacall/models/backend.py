@@ -1,0 +1,125 @@
+"""Run a model folder: patches and features in, logits out, whatever the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seacall.errors import CheckpointError, require
+from seacall.models.checkpoint import (
+    ONNX_NAME,
+    WEIGHTS_NAME,
+    Card,
+    checked_file,
+    read_card,
+)
+
+Float32 = NDArray[np.float32]
+
+
+class Classifier(Protocol):
+    """What every engine gives: logits of clips."""
+
+    card: Card
+
+    def logits(self, log_mel: Float32, features: Float32) -> Float32:
+        """Classify clips.
+
+        Parameters
+        ----------
+        log_mel
+            Patches, shape ``(n_clips, n_patches, 96, 64)``.
+        features
+            Raw features, shape ``(n_clips, 18)``.
+
+        Returns
+        -------
+        logits
+            Shape ``(n_clips, n_classes)``.
+        """
+        ...
+
+
+class OnnxClassifier:
+    """A network run by ONNX Runtime, on one thread: needs no torch."""
+
+    def __init__(self, folder: Path) -> None:
+        import onnxruntime
+
+        self.card = read_card(folder)
+        path = checked_file(folder, self.card, ONNX_NAME)
+        options = onnxruntime.SessionOptions()
+        # Processes, not threads, share the work: a network this small gains nothing.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001 - its errors share no public base
+            raise CheckpointError(
+                f"{path}: ONNX Runtime cannot load it ({error}); export it again"
+            ) from error
+
+    def logits(self, log_mel: Float32, features: Float32) -> Float32:
+        """Classify clips; see :meth:`Classifier.logits`."""
+        inputs = {"log_mel": log_mel, "features": features}
+        logits: Float32 = self._session.run(["logits"], inputs)[0]
+        return logits
+
+
+class TorchClassifier:
+    """A network run by torch, for folders that hold no ONNX file."""
+
+    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+        require("torch", extra="train")
+        from seacall.models.network import load_network
+
+        self.card = read_card(folder)
+        self._device = device
+        self._network = load_network(folder).to(device).eval()
+
+    def logits(self, log_mel: Float32, features: Float32) -> Float32:
+        """Classify clips; see :meth:`Classifier.logits`."""
+        import torch
+
+        with torch.inference_mode():
+            logits = self._network(
+                torch.from_numpy(log_mel).to(self._device),
+                torch.from_numpy(features).to(self._device),
+            )
+        result: Float32 = logits.cpu().numpy()
+        return result
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Open a model folder with the lightest engine that can run it.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no model folder, or its files are not those of its card.
+    MissingExtraError
+        If it holds no ONNX file and torch is not installed.
+    """
+    card = read_card(folder)
+    if ONNX_NAME in card.files:
+        return OnnxClassifier(folder)
+    if WEIGHTS_NAME in card.files:
+        return TorchClassifier(folder)
+    raise CheckpointError(
+        f"{folder}: its card lists no weights; copy the model folder again"
+    )
+
+
+def scores_from_logits(logits: Float32, card: Card) -> Float32:
+    """Turn logits, shape ``(n, n_classes)``, into scores that sum to 1, calibrated."""
+    scaled = logits / np.float32(card.calibration_temperature)
+    scaled -= scaled.max(axis=1, keepdims=True)
+    exponentials = np.exp(scaled)
+    scores: Float32 = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return scores

@@ -1,0 +1,125 @@
+"""A model folder: ``card.json`` and weight files, each checked before it is used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from seacall.config import FrontEndSettings, Settings
+from seacall.errors import CheckpointError
+from seacall.models.pretrained import check_sha256, file_sha256
+
+SCHEMA_VERSION = 1
+CARD_NAME = "card.json"
+WEIGHTS_NAME = "model.safetensors"
+ONNX_NAME = "model.onnx"
+DEFAULT_THRESHOLD = 0.7
+"""Best scores below it are answered ``unknown`` when nothing was calibrated."""
+
+
+class Card(Settings):
+    """What a model is, what it needs, and how well it was seen to do."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Layout of this file."""
+    seacall_version: str
+    """Version that wrote it."""
+    architecture: Literal["AudioTransformerStudent", "VGGishTeacher"]
+    """Network class."""
+    labels: tuple[str, ...] = Field(min_length=2)
+    """Classes in the order of the scores; the last is ``unknown``."""
+    front_end: FrontEndSettings
+    """From recording to network input."""
+    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
+    """Smallest score that counts as an answer."""
+    calibration_temperature: float = Field(default=1.0, gt=0)
+    """Divides logits before the softmax; 1: not calibrated."""
+    seed: int = 0
+    """Seed of the training run."""
+    teacher: str | None = None
+    """What the student learned from; None for a network without a teacher."""
+    pretrained: str | None = None
+    """Where the first weights came from; None: initialised at random."""
+    manifest_sha256: str = ""
+    """Fingerprint of the training data's table."""
+    training: dict[str, Any] = {}
+    """Settings of the training run."""
+    metrics: dict[str, Any] = {}
+    """Figures, with the data and the split that they were measured on."""
+    files: dict[str, str] = {}
+    """sha256 of each file beside this one, by name."""
+
+
+def write_card(folder: Path, card: Card) -> Card:
+    """Write a card for the weight files that lie in a folder.
+
+    Returns
+    -------
+    card
+        The card with their sha256 filled in.
+    """
+    files = {
+        name: file_sha256(folder / name)
+        for name in (WEIGHTS_NAME, ONNX_NAME)
+        if (folder / name).is_file()
+    }
+    card = card.model_copy(update={"files": files})
+    text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    temporary = folder / (CARD_NAME + ".part")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(folder / CARD_NAME)
+    return card
+
+
+def read_card(folder: Path) -> Card:
+    """Read a model folder's card.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder or the card is missing, or the card is not one of ours.
+    """
+    path = folder / CARD_NAME
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder}: is no model folder (no {CARD_NAME}); "
+            "give the folder that seacall train or distill wrote"
+        )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if version != SCHEMA_VERSION:
+            raise CheckpointError(
+                f"{path}: schema_version is {version!r} and this seacall reads "
+                f"{SCHEMA_VERSION}; use the seacall version that wrote it"
+            )
+        return Card.model_validate(values)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read as JSON ({error}); copy the model folder again"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CheckpointError(
+            f"{path}: {where}: {first['msg']}; copy the model folder again"
+        ) from error
+
+
+def checked_file(folder: Path, card: Card, name: str) -> Path:
+    """Return the path of a weight file whose bytes are those of the card.
+
+    Raises
+    ------
+    CheckpointError
+        If the card does not list it, it is missing, or was changed.
+    """
+    if name not in card.files:
+        raise CheckpointError(
+            f"{folder / CARD_NAME}: lists no {name}; export the model to that form"
+        )
+    check_sha256(folder / name, card.files[name])
+    return folder / name

@@ -1,0 +1,146 @@
+"""Networks by name: build them, save them as model folders, load them back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seacall.errors import CheckpointError
+from seacall.models.checkpoint import (
+    WEIGHTS_NAME,
+    Card,
+    checked_file,
+    read_card,
+    write_card,
+)
+from seacall.models.student import AudioTransformerStudent
+from seacall.models.vggish import VGGishTeacher
+from seacall.models.weights import (
+    as_state_dict,
+    fill,
+    read_pth,
+    read_state_dict,
+    write_safetensors,
+)
+
+ARCHITECTURES: dict[str, type[AudioTransformerStudent] | type[VGGishTeacher]] = {
+    "AudioTransformerStudent": AudioTransformerStudent,
+    "VGGishTeacher": VGGishTeacher,
+}
+
+
+def build_network(architecture: str, n_classes: int) -> nn.Module:
+    """Build a network with fresh weights.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such architecture.
+    """
+    if architecture not in ARCHITECTURES:
+        raise CheckpointError(
+            f"architecture {architecture!r} does not exist; "
+            f"choose one of: {', '.join(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[architecture](num_classes=n_classes)
+
+
+def save_model(network: nn.Module, folder: Path, card: Card) -> Card:
+    """Write a model folder: weights as safetensors, and the card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_safetensors(network, folder / WEIGHTS_NAME)
+    return write_card(folder, card)
+
+
+def load_network(folder: Path) -> nn.Module:
+    """Load the network of a model folder.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, was changed, or does not fit the card.
+    """
+    card = read_card(folder)
+    network = build_network(card.architecture, len(card.labels))
+    path = checked_file(folder, card, WEIGHTS_NAME)
+    fill(network, read_state_dict(path), path=path)
+    return network
+
+
+def load_model_for_inference(
+    path: str | Path, device: str | torch.device = "cpu"
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Load a model for use, from a model folder or a ``.pth`` file.
+
+    Parameters
+    ----------
+    path
+        A model folder, a ``.pth`` file with metadata
+        (``final_student_model_with_attention.pth``), or one with weights alone
+        (``best_student_with_attention_model.pth``).
+    device
+        Where to put it: ``cpu``, ``cuda``, ...
+
+    Returns
+    -------
+    model
+        In evaluation mode.
+    config
+        ``architecture``, ``num_classes``, ``labels`` (None when only weights were
+        saved), ``front_end`` (None likewise) and what else the file's card says.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, unsafe, damaged, or of another architecture.
+    """
+    path = Path(path)
+    if path.is_dir():
+        network, config = load_network(path), read_card(path).model_dump(mode="json")
+    else:
+        network, config = _from_pth(path)
+    config["num_classes"] = network.num_classes
+    return network.to(device).eval(), config
+
+
+def save_pth(network: nn.Module, path: Path, card: Card | None = None) -> None:
+    """Write weights, with the card as plain values if given, as a ``.pth`` file."""
+    state = {name: value.cpu() for name, value in network.state_dict().items()}
+    content: dict[str, Any] = dict(state)
+    if card is not None:
+        config = card.model_dump(mode="json")
+        content = {"model_state_dict": state, "config": config}
+    temporary = path.with_name(path.name + ".part")
+    torch.save(content, temporary)
+    temporary.replace(path)
+
+
+def _from_pth(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    content = read_pth(path)
+    state = as_state_dict(content.get("model_state_dict", content), path=path)
+    architecture = _architecture_of(state, path=path)
+    config = content.get("config") if "model_state_dict" in content else None
+    if not isinstance(config, dict):
+        config = {"labels": None, "front_end": None}
+    network = build_network(architecture, _n_classes(state))
+    fill(network, state, path=path)
+    return network, {**config, "architecture": architecture}
+
+
+def _architecture_of(state: dict[str, Tensor], *, path: Path) -> str:
+    """Tell the architecture from the layers' names and shapes."""
+    for name in ARCHITECTURES:
+        layers = build_network(name, 2).state_dict().keys()
+        if layers == state.keys():
+            return name
+    raise CheckpointError(
+        f"{path}: its layers ({next(iter(state))}, ...) are those of no known "
+        f"architecture; give a checkpoint of {' or '.join(ARCHITECTURES)}"
+    )
+
+
+def _n_classes(state: dict[str, Tensor]) -> int:
+    return len(list(state.values())[-1])
