@@ -1,0 +1,149 @@
+"""Keep what the front end made of a recording on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from seacall.audio import io
+from seacall.audio.features import FEATURE_NAMES
+from seacall.audio.frontend import ClipInputs, clip_inputs, first_clip
+from seacall.config import FrontEndSettings
+from seacall.errors import AudioError
+
+logger = logging.getLogger(__name__)
+
+FRONT_END_VERSION = 1
+"""Raise it whenever a change of the code changes what the front end computes: results
+on disk that were made before are then computed anew."""
+
+CACHE_FOLDER = ".seacall-cache"
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def labelled_inputs(path: Path, settings: FrontEndSettings) -> ClipInputs:
+    """Compute what the network sees of a labelled recording.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read, or every sample of what the network sees is the same:
+        such a clip has nothing of its label.
+    """
+    _refuse_constant(path, settings)
+    return clip_inputs(first_clip(path, settings), settings)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hex digits.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AudioError(
+            f"{path}: cannot be read ({error.strerror}); check path and permissions"
+        ) from error
+
+
+@dataclass(frozen=True)
+class FrontEndCache:
+    """Results of the front end, by hash of the file, settings and code version.
+
+    A damaged result is computed anew. Where nothing can be written (a read-only or full
+    disk) everything is computed each time.
+    """
+
+    folder: Path | None
+    """Where results lie; None keeps nothing."""
+
+    @classmethod
+    def beside(cls, root: Path) -> FrontEndCache:
+        """Return the cache of a dataset's own folder."""
+        return cls(root / CACHE_FOLDER)
+
+    def get_or_compute(self, path: Path, settings: FrontEndSettings) -> ClipInputs:
+        """Return what the network sees of a labelled recording.
+
+        Raises
+        ------
+        AudioError
+            As :func:`labelled_inputs`.
+        """
+        if self.folder is None:
+            return labelled_inputs(path, settings)
+        kept = self._place(self.folder, path, settings)
+        inputs = _load(kept, settings)
+        if inputs is None:
+            inputs = labelled_inputs(path, settings)
+            _save(kept, inputs)
+        return inputs
+
+    def _place(self, folder: Path, path: Path, settings: FrontEndSettings) -> Path:
+        sha256 = file_sha256(path)
+        front_end = f"{settings.fingerprint()}-v{FRONT_END_VERSION}"
+        return folder / front_end / sha256[:2] / f"{sha256}.npz"
+
+
+def _refuse_constant(path: Path, settings: FrontEndSettings) -> None:
+    """Raise if the start of a recording does not move; reads until it does."""
+    left = round(settings.clip.duration_s * io.probe(path).sample_rate)
+    first: np.float32 | None = None
+    for y in io.read_blocks(path, channel=settings.clip.channel):
+        y = y[:left]
+        first = y[0] if first is None else first
+        if (y != first).any():
+            return
+        left -= len(y)
+        if left <= 0:
+            break
+    raise AudioError(
+        f"{path}: is silent, every sample of its first {settings.clip.duration_s:g} s "
+        f"is {first or 0:g}; record it again or leave it out"
+    )
+
+
+def _load(kept: Path, settings: FrontEndSettings) -> ClipInputs | None:
+    if not kept.exists():
+        return None
+    p = settings.profile
+    shape = (settings.n_patches, p.n_frames, p.n_mels)
+    try:
+        with np.load(kept, allow_pickle=False) as arrays:
+            inputs = ClipInputs(log_mel=arrays["log_mel"], features=arrays["features"])
+    except _DAMAGED as error:
+        logger.info("%s: damaged (%s); computed anew", kept, error)
+        return None
+    fits = inputs.log_mel.shape == shape and inputs.features.shape == (
+        len(FEATURE_NAMES),
+    )
+    return inputs if fits else None
+
+
+def _save(kept: Path, inputs: ClipInputs) -> None:
+    # Under its own name only when whole: a stopped run leaves no half result.
+    unfinished = kept.with_name(f".{kept.stem}.{os.getpid()}.tmp")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            np.savez(file, log_mel=inputs.log_mel, features=inputs.features)
+        unfinished.replace(kept)
+    except OSError as error:
+        _warn_once(str(kept.parents[2]), error.strerror or type(error).__name__)
+
+
+@lru_cache(maxsize=64)
+def _warn_once(folder: str, reason: str) -> None:
+    logger.warning("%s: cannot be written (%s); nothing is kept", folder, reason)
