@@ -218,7 +218,9 @@ class TrainSettings(Settings):
     gradient_clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
     mixed_precision: bool = True
-    """Half precision where the device has it (CUDA); elsewhere without effect."""
+    """Half precision where the device has it; elsewhere without effect."""
+    n_train_patches: int | None = Field(default=2, ge=1)
+    """Patches drawn at random from each clip in a training step; None: all of them."""
     seed: int = Field(default=0, ge=0)
     """Seed of initial weights, order of clips and dropout."""
 
@@ -230,6 +232,62 @@ class DistillSettings(Settings):
     """Softens both networks' outputs before they are compared."""
     alpha: float = Field(default=0.7, ge=0, le=1)
     """Weight of the teacher's soft targets; the rest is the labels'."""
+
+
+class FrontEndChoice(Settings):
+    """The front end as a user names it."""
+
+    profile: str = DEFAULT_PROFILE
+    """Name of the profile: original-16k, vggish-16k or wide-48k."""
+    duration_s: float = Field(default=5.0, gt=0)
+    """Length of a clip, s."""
+    fit: Literal["pad", "tile"] = "tile"
+    """How a shorter recording fills its clip: zeros behind it, or repeats of it."""
+    channel: int | None = Field(default=None, ge=1)
+    """Channel to use, counted from 1; None: the mean of all channels."""
+
+    def front_end(self) -> FrontEndSettings:
+        """Return the full settings.
+
+        Raises
+        ------
+        SettingsError
+            If the profile does not exist or a clip holds no whole patch.
+        """
+        clip = {"duration_s": self.duration_s, "fit": self.fit, "channel": self.channel}
+        profile = get_profile(self.profile).model_dump()
+        return checked(FrontEndSettings, {"profile": profile, "clip": clip})
+
+
+class TeacherSettings(Settings):
+    """What the teacher starts from, and how much of it is trained."""
+
+    convolutions: Literal["frozen", "trained"] = "frozen"
+    """Frozen: their output is computed once and only the layers behind it learn."""
+    weights: str | None = None
+    """VGGish checkpoint: a path, or "download"; None: initialised at random (He)."""
+
+
+class TrainRun(Settings):
+    """Settings of ``seacall train``."""
+
+    network: Literal["vggish", "student"] = "vggish"
+    """The teacher, or the student alone (without distillation)."""
+    front_end: FrontEndChoice = FrontEndChoice()
+    """From recording to network input."""
+    teacher: TeacherSettings = TeacherSettings()
+    """What the teacher starts from."""
+    train: TrainSettings = TrainSettings()
+    """The training loop."""
+
+
+class DistillRun(Settings):
+    """Settings of ``seacall distill``; the front end is the teacher's."""
+
+    distill: DistillSettings = DistillSettings()
+    """How the student learns from the teacher."""
+    train: TrainSettings = TrainSettings()
+    """The training loop."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:

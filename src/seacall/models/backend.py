@@ -76,7 +76,7 @@ class TorchClassifier:
     """A network run by torch, for folders that hold no ONNX file."""
 
     def __init__(self, folder: Path, *, device: str = "cpu") -> None:
-        require("torch", extra="train")
+        require("torch", "train")
         from seacall.models.network import load_network
 
         self.card = read_card(folder)

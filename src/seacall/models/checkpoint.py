@@ -37,6 +37,10 @@ class Card(Settings):
     """Smallest score that counts as an answer."""
     calibration_temperature: float = Field(default=1.0, gt=0)
     """Divides logits before the softmax; 1: not calibrated."""
+    n_parameters: int = Field(default=0, ge=0)
+    """Trained numbers in the network."""
+    n_multiply_adds: int = Field(default=0, ge=0)
+    """For one clip; convolutions and fully connected layers."""
     seed: int = 0
     """Seed of the training run."""
     teacher: str | None = None

@@ -16,6 +16,7 @@ from seacall.models.checkpoint import (
     read_card,
     write_card,
 )
+from seacall.models.size import model_size
 from seacall.models.student import AudioTransformerStudent
 from seacall.models.vggish import VGGishTeacher
 from seacall.models.weights import (
@@ -49,10 +50,15 @@ def build_network(architecture: str, n_classes: int) -> nn.Module:
 
 
 def save_model(network: nn.Module, folder: Path, card: Card) -> Card:
-    """Write a model folder: weights as safetensors, and the card."""
+    """Write a model folder: weights as safetensors, and the card with its sizes."""
     folder.mkdir(parents=True, exist_ok=True)
     write_safetensors(network, folder / WEIGHTS_NAME)
-    return write_card(folder, card)
+    size = model_size(network, n_patches=card.front_end.n_patches)
+    counts = {
+        "n_parameters": size.n_parameters,
+        "n_multiply_adds": size.n_multiply_adds,
+    }
+    return write_card(folder, card.model_copy(update=counts))
 
 
 def load_network(folder: Path) -> nn.Module:
@@ -121,26 +127,22 @@ def save_pth(network: nn.Module, path: Path, card: Card | None = None) -> None:
 def _from_pth(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     content = read_pth(path)
     state = as_state_dict(content.get("model_state_dict", content), path=path)
-    architecture = _architecture_of(state, path=path)
+    architecture, n_classes = _architecture_of(state, path=path)
     config = content.get("config") if "model_state_dict" in content else None
     if not isinstance(config, dict):
         config = {"labels": None, "front_end": None}
-    network = build_network(architecture, _n_classes(state))
+    network = build_network(architecture, n_classes)
     fill(network, state, path=path)
     return network, {**config, "architecture": architecture}
 
 
-def _architecture_of(state: dict[str, Tensor], *, path: Path) -> str:
-    """Tell the architecture from the layers' names and shapes."""
+def _architecture_of(state: dict[str, Tensor], *, path: Path) -> tuple[str, int]:
+    """Tell architecture and class count from the layers' names and shapes."""
     for name in ARCHITECTURES:
-        layers = build_network(name, 2).state_dict().keys()
-        if layers == state.keys():
-            return name
+        layers = list(build_network(name, 2).state_dict())
+        if set(layers) == state.keys() and state[layers[-1]].dim() == 1:
+            return name, len(state[layers[-1]])
     raise CheckpointError(
         f"{path}: its layers ({next(iter(state))}, ...) are those of no known "
         f"architecture; give a checkpoint of {' or '.join(ARCHITECTURES)}"
     )
-
-
-def _n_classes(state: dict[str, Tensor]) -> int:
-    return len(list(state.values())[-1])

@@ -18,10 +18,6 @@ class ModelSize:
     n_multiply_adds: int
     """For one clip; convolutions and fully connected layers."""
 
-    def reduction(self, teacher: ModelSize) -> float:
-        """Return the share of the teacher's parameters that is saved, 0 to 1."""
-        return 1 - self.n_parameters / teacher.n_parameters
-
 
 def model_size(network: nn.Module, *, n_patches: int = 5) -> ModelSize:
     """Count a classifier's parameters, bytes and multiply-adds.

@@ -1,0 +1,5 @@
+"""``python -m seacall``, as torchrun wants it."""
+
+from seacall.cli.main import main
+
+main()

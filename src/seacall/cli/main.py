@@ -1,0 +1,76 @@
+"""The program ``seacall``: its verbs, and how errors become exit codes.
+
+Exit codes: 0 done; 1 error, one line on stderr; 2 wrong usage; 3 finished, but some
+files failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import click
+import typer
+
+from seacall.cli import build, run
+from seacall.cli.console import EXIT_INTERRUPTED, guarded
+
+app = typer.Typer(
+    name="seacall",
+    help="Train, distil, check and run small classifiers of marine mammal sounds.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"seacall {metadata.version('seacall')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show it."),
+    ] = False,
+) -> None:
+    pass
+
+
+for verb in (
+    build.demo,
+    build.prepare,
+    build.train,
+    build.distill,
+    build.evaluate,
+    run.detect,
+    run.info,
+):
+    app.command()(verb)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program with the command line's arguments, and exit."""
+    code = 0
+
+    def call() -> None:
+        nonlocal code
+        code = app(arguments, standalone_mode=False) or 0
+
+    try:
+        sys.exit(guarded(call) or code)
+    except click.exceptions.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

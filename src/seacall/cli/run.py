@@ -1,0 +1,60 @@
+"""The commands that run models: detect, info. They need no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seacall.cli.build import Json, Quiet, Verbose, _console
+from seacall.cli.console import finish_with_failures, print_result
+
+Model = Annotated[Path, typer.Option("-m", "--model", help="Model folder.")]
+
+
+def detect(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    model: Model,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="CSV file to write. Default: print."),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds between clips' starts (clip length)."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Classify recordings clip by clip, of any length and number."""
+    from seacall.detect.files import classify_paths
+    from seacall.models.backend import load_classifier
+
+    console = _console(quiet=quiet, verbose=verbose)
+    with console.live():
+        result = classify_paths(
+            paths,
+            load_classifier(model),
+            hop_s=hop,
+            out=out,
+            progress=console.progress,
+        )
+    lines = result.lines() if out is None else [result.summary(), f"table: {out}"]
+    print_result(lines, result.as_dict(), as_json=as_json)
+    finish_with_failures(list(result.failures.values()), console)
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    teacher: Annotated[
+        Path | None, typer.Option(help="Model folder to compare sizes with.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a model is: classes, front end, size, figures."""
+    from seacall.models.describe import describe
+
+    description = describe(model, teacher=teacher)
+    print_result(description.lines(), description.as_dict(), as_json=as_json)

@@ -1,0 +1,195 @@
+"""Run a model over a dataset's recordings and write everything that was found.
+
+What is measured is what ships: scores come from ``detect.classify``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seacall.audio.frontend import ClipInputs
+from seacall.data.arrays import ClipArrays
+from seacall.data.split import Split
+from seacall.detect.classify import BATCH_SIZE, score_inputs
+from seacall.errors import AnnotationError
+from seacall.learn.baselines import Rows, baseline_scores
+from seacall.learn.dataset import Dataset
+from seacall.learn.evaluate import Evaluation, evaluate_predictions
+from seacall.learn.observe import Observer
+from seacall.learn.plots import plot_confusion, plot_per_class, plot_reliability
+from seacall.learn.predictions import Predictions, write_predictions
+from seacall.learn.report import write_report
+from seacall.learn.tables import write_misclassified
+from seacall.models.backend import Classifier, load_classifier
+from seacall.models.checkpoint import Card
+
+METRICS_NAME = "metrics.json"
+REPORT_NAME = "report.html"
+
+
+def predict(
+    classifier: Classifier,
+    arrays: ClipArrays,
+    *,
+    root: Path,
+    split: Split,
+    observer: Observer,
+) -> Predictions:
+    """Score all clips of a split.
+
+    Raises
+    ------
+    AnnotationError
+        If the split has no clip that can be used.
+    """
+    n_clips = len(arrays.targets)
+    if not n_clips:
+        raise AnnotationError(
+            f"{root}: its {split} split holds no recording that can be used; "
+            "choose another split"
+        )
+    parts = []
+    for start in range(0, n_clips, BATCH_SIZE):
+        rows = range(start, min(start + BATCH_SIZE, n_clips))
+        inputs = [ClipInputs(arrays.log_mel[i], arrays.features[i]) for i in rows]
+        parts.append(score_inputs(classifier, inputs))
+        observer.progress(f"scoring, {split}", rows.stop, n_clips)
+    return Predictions(
+        labels=classifier.card.labels,
+        targets=arrays.targets,
+        scores=np.concatenate(parts).astype(np.float64),
+        file_names=tuple(
+            clip.path.relative_to(root).as_posix() for clip in arrays.clips
+        ),
+        deployments=tuple(clip.deployment for clip in arrays.clips),
+        sample_rates=np.array([clip.sample_rate for clip in arrays.clips]),
+        split=split,
+    )
+
+
+def measure(
+    model: Path,
+    dataset: Dataset,
+    *,
+    out: Path,
+    observer: Observer,
+    misclassified_name: str = "misclassified_samples.xlsx",
+    history: Sequence[Mapping[str, Any]] | None = None,
+    split: Split = "test",
+    threshold: float | None = None,
+) -> Evaluation:
+    """Measure a model folder on one split and write tables, plots and the report.
+
+    Writes ``metrics.json``, ``predictions.csv``, ``confusion.png``, ``per_class.png``,
+    ``reliability.png``, ``report.html`` and the misclassified recordings as Excel.
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    out
+        Folder to write into; made if it is not there.
+    history
+        The training run's epochs, for the report.
+    threshold
+        Smallest score that counts as an answer; None: the card's.
+
+    Raises
+    ------
+    AnnotationError
+        If the split has no clip that can be used.
+    CheckpointError
+        If the model cannot be loaded.
+    """
+    classifier = load_classifier(model)
+    arrays = _arrays(dataset, split)
+    predictions = predict(
+        classifier, arrays, root=dataset.manifest.root, split=split, observer=observer
+    )
+    trained_on = _rows(dataset.train)
+    evaluation = evaluate_predictions(
+        predictions,
+        baselines=baseline_scores(
+            trained_on, _rows(arrays), n_classes=len(predictions.labels)
+        ),
+        train_deployments=set(trained_on.deployments) - {""},
+        rng=np.random.default_rng(0),
+        threshold=classifier.card.threshold if threshold is None else threshold,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write_predictions(predictions, out / "predictions.csv")
+    write_misclassified(predictions, out / misclassified_name)
+    text = json.dumps(evaluation.as_dict(), indent=2, ensure_ascii=False)
+    (out / METRICS_NAME).write_text(text + "\n", encoding="utf-8")
+    _report(evaluation, classifier.card, out=out, history=history)
+    return evaluation
+
+
+def summary(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the figures that belong into a model's card."""
+    found = evaluation.as_dict()
+    keys = (
+        "split",
+        "n_recordings",
+        "n_deployments",
+        "leaky",
+        "interval_level",
+        "interval_note",
+        "figures",
+    )
+    return {key: found[key] for key in keys}
+
+
+def _arrays(dataset: Dataset, split: Split) -> ClipArrays:
+    splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
+    return splits[split]
+
+
+def _rows(arrays: ClipArrays) -> Rows:
+    return Rows(
+        targets=arrays.targets.tolist(),
+        deployments=[clip.deployment for clip in arrays.clips],
+        sample_rates=[clip.sample_rate for clip in arrays.clips],
+    )
+
+
+def _report(
+    evaluation: Evaluation,
+    card: Card,
+    *,
+    out: Path,
+    history: Sequence[Mapping[str, Any]] | None,
+) -> None:
+    plots = {
+        "confusion": out / "confusion.png",
+        "per_class": out / "per_class.png",
+        "reliability": out / "reliability.png",
+    }
+    plot_confusion(evaluation.confusion, evaluation.labels, plots["confusion"])
+    plot_per_class(evaluation.classes, plots["per_class"])
+    plot_reliability(evaluation.reliability, plots["reliability"])
+    if history:
+        plots["curves"] = out / "curves.png"
+    write_report(
+        evaluation,
+        path=out / REPORT_NAME,
+        title=f"{card.architecture}: {evaluation.split} recordings",
+        settings={**card.training, "front_end": card.front_end.model_dump(mode="json")},
+        plots=plots,
+        model_info={
+            "architecture": card.architecture,
+            "parameters": card.n_parameters,
+            "multiply-adds a clip": card.n_multiply_adds,
+            "teacher": card.teacher,
+            "profile": card.front_end.profile.name,
+            "short clips": card.front_end.clip.fit,
+            "training table": card.manifest_sha256[:12],
+            "seed": card.seed,
+        },
+        history=history,
+    )

@@ -1,0 +1,71 @@
+"""Several training processes under ``torchrun``; all of it does nothing in a single one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+T = TypeVar("T")
+
+
+def is_launched() -> bool:
+    """Tell whether ``torchrun`` started this process."""
+    return dist.is_available() and dist.is_torchelastic_launched()
+
+
+@contextmanager
+def group(device: torch.device) -> Iterator[None]:
+    """Join the other processes for the time of a run (gloo on CPUs, NCCL on GPUs)."""
+    if not is_launched():
+        yield
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def count() -> int:
+    """Return how many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Return this process's number, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def is_first() -> bool:
+    """Tell whether this process writes the files."""
+    return rank() == 0
+
+
+def from_first(compute: Callable[[], T]) -> T:
+    """Compute in the first process and give all the result."""
+    if count() == 1:
+        return compute()
+    box: list[Any] = [compute() if is_first() else None]
+    dist.broadcast_object_list(box)
+    result: T = box[0]
+    return result
+
+
+def wait() -> None:
+    """Wait until all processes have come here."""
+    if count() > 1:
+        dist.barrier()
+
+
+def total(*values: Any) -> tuple[Any, ...]:
+    """Sum numbers and arrays over all processes."""
+    if count() == 1:
+        return values
+    gathered: list[Any] = [None] * count()
+    dist.all_gather_object(gathered, [np.asarray(value) for value in values])
+    return tuple(sum(parts[1:], parts[0]) for parts in zip(*gathered, strict=True))

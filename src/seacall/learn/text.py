@@ -1,0 +1,90 @@
+"""Figures as plain text, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seacall.learn.evaluate import MODEL, Evaluation
+from seacall.learn.remarks import remarks
+from seacall.models.checkpoint import Card
+
+_SHOWN = {
+    "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "weighted_f1": "weighted F1",
+    "accuracy_at_threshold": "accuracy at threshold",
+}
+
+
+def figures_table(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Render figures of a model and its baselines as an aligned table.
+
+    Parameters
+    ----------
+    figures
+        For each system, for each figure, ``value`` and ``interval``: as in
+        :meth:`Evaluation.as_dict`.
+    """
+    rows = [["", *_SHOWN.values()]]
+    for system, values in figures.items():
+        rows.append([system, *(_cell(values[key]) for key in _SHOWN)])
+    return table(rows)
+
+
+def table(rows: list[list[str]]) -> list[str]:
+    """Align rows of text; the first row is the header.
+
+    Examples
+    --------
+    >>> table([["", "F1"], ["teacher", "0.81"]])
+    ['           F1', 'teacher  0.81']
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def evaluation_lines(evaluation: Evaluation) -> list[str]:
+    """Render an evaluation: what was measured, the table, what to beware of."""
+    return [
+        f"{evaluation.n_recordings} {evaluation.split} recordings of "
+        f"{evaluation.n_deployments} deployments",
+        *figures_table(evaluation.as_dict()["figures"]),
+        *(f"{r.kind}: {r.text}" for r in remarks(evaluation)),
+    ]
+
+
+def card_lines(card: Card) -> list[str]:
+    """Render what a training run ended with."""
+    metrics = card.metrics
+    if not metrics:
+        return ["no test recordings, so nothing was measured"]
+    leaky = " (leaky: shared with training)" if metrics["leaky"] else ""
+    return [
+        f"{metrics['n_recordings']} {metrics['split']} recordings of "
+        f"{metrics['n_deployments']} deployments{leaky}",
+        *figures_table(metrics["figures"]),
+        metrics["interval_note"],
+    ]
+
+
+def _cell(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "-"
+    text = f"{estimate['value']:.3f}"
+    if estimate["interval"]:
+        low, high = estimate["interval"]
+        text += f" ({low:.2f}-{high:.2f})"
+    return text
+
+
+def model_figures(figures: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the model's own part of figures."""
+    return figures[MODEL]

@@ -1,0 +1,469 @@
+"""The one training loop, for teacher and student alike.
+
+It knows nothing of recordings or of distillation: it gets batches, a network and a
+criterion, and keeps in a folder what it needs to go on after a kill.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from seacall.config import TrainSettings
+from seacall.data.loader import EpochSampler, ordered_loader, training_loader
+from seacall.errors import CheckpointError, SeacallError
+from seacall.learn import processes
+from seacall.learn.metrics import confusion_matrix, macro_f1
+from seacall.models.weights import read_pth
+
+Batch = Sequence[Tensor]
+"""Network input, raw features, class numbers, and the teacher's logits if cached."""
+Progress = Callable[[int, int, int, dict[str, float]], None]
+"""Called after each step with epoch, step, steps in the epoch, figures so far."""
+
+CHECKPOINT_NAME = "checkpoint.pt"
+
+
+class LabelLoss(nn.Module):
+    """Cross-entropy with the labels; a teacher's logits are not looked at."""
+
+    def forward(self, logits: Tensor, _teacher_logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss of a batch."""
+        return F.cross_entropy(logits, targets)
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """Means over the clips of one epoch."""
+
+    loss: float
+    accuracy: float
+    """0 to 1."""
+    f1: float
+    """Macro-F1 over the classes that occur, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training run ended with; the network holds the best epoch's weights."""
+
+    history: list[dict[str, float]]
+    """One entry an epoch: losses, accuracies, F1, learning rate, seconds."""
+    best_epoch: int
+    """Counted from 1."""
+
+
+class Precision:
+    """Half precision where the device computes faster in it, else single precision.
+
+    bfloat16 on GPUs and processors that have it, float16 with scaled gradients on
+    older GPUs.
+    """
+
+    def __init__(self, device: torch.device, *, enabled: bool) -> None:
+        self._device_type = device.type
+        self.dtype = _half_type(device) if enabled else None
+        self.scaler = torch.amp.GradScaler(
+            device.type, enabled=self.dtype is torch.float16
+        )
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the context for the forward pass."""
+        return torch.autocast(
+            self._device_type, dtype=self.dtype, enabled=self.dtype is not None
+        )
+
+
+def _half_type(device: torch.device) -> torch.dtype | None:
+    if device.type == "cuda":
+        bfloat = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if bfloat else torch.float16
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return torch.bfloat16
+    return None
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; ``auto`` takes a GPU if there is one.
+
+    Raises
+    ------
+    SeacallError
+        If there is no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SeacallError(
+            f"device {name!r} cannot be used ({reason}); choose cpu or auto"
+        ) from error
+    return device
+
+
+def train_epoch(
+    network: nn.Module,
+    loader: Iterable[Batch],
+    optimizer: torch.optim.Optimizer,
+    criterion: nn.Module,
+    *,
+    device: torch.device | str,
+    teacher: nn.Module | None = None,
+    precision: Precision | None = None,
+    gradient_clip: float = 1.0,
+    n_patches: int | None = None,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
+) -> EpochFigures:
+    """Train for one epoch.
+
+    Parameters
+    ----------
+    loader
+        Yields batches; see :data:`Batch`.
+    criterion
+        Called with logits, the teacher's logits and class numbers.
+    teacher
+        Asked at each step when the batches hold no cached logits.
+    n_patches
+        Patches drawn at random from each clip; None: all of them.
+    """
+    device = torch.device(device)
+    precision = precision or Precision(device, enabled=False)
+    network.train()
+    if teacher is not None:
+        teacher.eval()
+    tally = _Tally()
+    for step, batch in enumerate(loader):
+        x, features, targets, *cached = (part.to(device) for part in batch)
+        with torch.no_grad():
+            asked = cached[0] if cached else _ask(teacher, x, features)
+        x = _draw_patches(x, n_patches)
+        optimizer.zero_grad(set_to_none=True)
+        with precision.autocast():
+            logits = network(x, features)
+        loss = criterion(logits.float(), asked, targets)
+        _descend(loss, network, optimizer, precision, gradient_clip=gradient_clip)
+        tally.add(loss, logits, targets)
+        if on_step:
+            on_step(step + 1, tally.so_far())
+    return tally.figures()
+
+
+def evaluate_epoch(
+    network: nn.Module,
+    loader: Iterable[Batch],
+    criterion: nn.Module,
+    *,
+    device: torch.device | str,
+) -> EpochFigures:
+    """Measure a network in single precision, without changing it."""
+    network.eval()
+    tally = _Tally()
+    with torch.inference_mode():
+        for batch in loader:
+            x, features, targets, *cached = (part.to(device) for part in batch)
+            logits = network(x, features)
+            asked = cached[0] if cached else logits
+            tally.add(criterion(logits, asked, targets), logits, targets)
+    return tally.figures()
+
+
+def fit(
+    network: nn.Module,
+    train: tuple[Tensor, ...],
+    val: tuple[Tensor, ...],
+    *,
+    criterion: nn.Module,
+    settings: TrainSettings,
+    folder: Path,
+    device: torch.device,
+    resume: bool = False,
+    on_step: Progress | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> FitResult:
+    """Train a network and leave the best epoch's weights in it.
+
+    AdamW, linear warm-up, then smaller steps when the validation loss stands still;
+    ends early when the validation macro-F1 has. After each epoch the whole state goes
+    to ``folder/checkpoint.pt``: a run that was killed and resumed gives the same
+    weights, bit for bit on a CPU, as one that was not.
+
+    Parameters
+    ----------
+    train, val
+        Network input, raw features, class numbers and, for distillation, the teacher's
+        logits: tensors with the same first axis.
+    folder
+        Where the checkpoint is kept.
+    resume
+        Go on from ``folder/checkpoint.pt`` if it is there.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint belongs to other settings or another network.
+    SeacallError
+        If memory runs out.
+    """
+    run = _Run(network, settings=settings, folder=folder, device=device, n=len(train[0]))
+    if resume and run.checkpoint.is_file():
+        run.restore()
+    loader = training_loader(train, sampler=run.sampler)
+    val_loader = ordered_loader(val, batch_size=4 * settings.batch_size)
+    try:
+        while not run.finished:
+            run.epoch_of(loader, val_loader, criterion, on_step=on_step)
+            if on_epoch and processes.is_first():
+                on_epoch(run.history[-1])
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise SeacallError(
+            f"out of memory on {device} with batch_size={settings.batch_size}; "
+            "choose a smaller batch size or another device"
+        ) from error
+    network.load_state_dict(run.best_state)
+    return FitResult(history=run.history, best_epoch=run.best_epoch)
+
+
+class _Run:
+    """The state of one training run: all that a checkpoint holds."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: TrainSettings,
+        folder: Path,
+        device: torch.device,
+        n: int,
+    ) -> None:
+        self.settings = settings
+        self.device = device
+        self.checkpoint = folder / CHECKPOINT_NAME
+        self.network = network.to(device)
+        self.sampler = EpochSampler(
+            n,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            rank=processes.rank(),
+            world_size=processes.count(),
+        )
+        trained = [p for p in network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            trained, lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer,
+            factor=settings.plateau_factor,
+            patience=settings.plateau_patience,
+        )
+        self.precision = Precision(device, enabled=settings.mixed_precision)
+        self.parallel: nn.Module = (
+            DistributedDataParallel(network) if processes.count() > 1 else network
+        )
+        self.history: list[dict[str, float]] = []
+        self.best_epoch = 0
+        self.best_state: dict[str, Tensor] = {}
+
+    @property
+    def finished(self) -> bool:
+        done = len(self.history)
+        waited = done - self.best_epoch
+        return done >= self.settings.epochs or waited >= self.settings.stop_patience
+
+    def epoch_of(
+        self,
+        loader: Iterable[Batch],
+        val_loader: Iterable[Batch],
+        criterion: nn.Module,
+        *,
+        on_step: Progress | None,
+    ) -> None:
+        """Train one epoch, measure it, and write the checkpoint."""
+        started = time.perf_counter()
+        epoch = len(self.history) + 1
+        self.sampler.epoch = epoch
+        learning_rate = self._warm_up(epoch)
+        trained = train_epoch(
+            self.parallel,
+            loader,
+            self.optimizer,
+            criterion,
+            device=self.device,
+            precision=self.precision,
+            gradient_clip=self.settings.gradient_clip,
+            n_patches=self.settings.n_train_patches,
+            on_step=self._report(epoch, on_step),
+        )
+        # The first process measures for all, so that all take the same decisions.
+        held_out = processes.from_first(
+            lambda: evaluate_epoch(
+                self.network, val_loader, criterion, device=self.device
+            )
+        )
+        if epoch > self.settings.warmup_epochs:
+            self.plateau.step(held_out.loss)
+        record = {f"train_{k}": v for k, v in asdict(trained).items()}
+        record |= {f"val_{k}": v for k, v in asdict(held_out).items()}
+        seconds = time.perf_counter() - started
+        self._note(
+            {"epoch": epoch, **record, "learning_rate": learning_rate, "seconds": seconds}
+        )
+
+    def restore(self) -> None:
+        """Go on from the checkpoint."""
+        state = read_pth(self.checkpoint)
+        if state.get("settings") != self.settings.fingerprint():
+            raise CheckpointError(
+                f"{self.checkpoint}: was written with other settings; resume with "
+                "those of its settings.toml, or choose another output folder"
+            )
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.plateau.load_state_dict(state["plateau"])
+            self.precision.scaler.load_state_dict(state["scaler"])
+            torch.set_rng_state(state["rng"])
+            self.history = state["history"]
+            self.best_epoch = state["best_epoch"]
+            self.best_state = state["best_state"]
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(
+                f"{self.checkpoint}: does not fit this run ({reason}); "
+                "choose another output folder"
+            ) from error
+
+    def _warm_up(self, epoch: int) -> float:
+        settings = self.settings
+        if epoch <= settings.warmup_epochs:
+            for group in self.optimizer.param_groups:
+                group["lr"] = settings.learning_rate * epoch / settings.warmup_epochs
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def _report(
+        self, epoch: int, on_step: Progress | None
+    ) -> Callable[[int, dict[str, float]], None] | None:
+        if on_step is None or not processes.is_first():
+            return None
+        n_steps = len(self.sampler)
+        return lambda step, figures: on_step(epoch, step, n_steps, figures)
+
+    def _note(self, record: dict[str, float]) -> None:
+        self.history.append(record)
+        best = self.history[self.best_epoch - 1] if self.best_epoch else None
+        if best is None or _rank(record) > _rank(best):
+            self.best_epoch = len(self.history)
+            self.best_state = {
+                name: value.detach().cpu().clone()
+                for name, value in self.network.state_dict().items()
+            }
+        if processes.is_first():
+            self._write()
+
+    def _write(self) -> None:
+        state: dict[str, Any] = {
+            "settings": self.settings.fingerprint(),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plateau": _plain(self.plateau.state_dict()),
+            "scaler": self.precision.scaler.state_dict(),
+            "rng": torch.get_rng_state(),
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best_state": self.best_state,
+        }
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        part = self.checkpoint.with_name(CHECKPOINT_NAME + ".part")
+        torch.save(state, part)
+        part.replace(self.checkpoint)
+
+
+class _Tally:
+    """Sums over an epoch, from which its figures are made."""
+
+    def __init__(self) -> None:
+        self._loss = 0.0
+        self._n = 0
+        self._confusion: np.ndarray[Any, Any] | None = None
+
+    def add(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+        n_classes = logits.shape[1]
+        confusion = confusion_matrix(
+            targets.cpu().numpy(), logits.argmax(1).cpu().numpy(), n_classes=n_classes
+        )
+        self._loss += float(loss.detach()) * len(targets)
+        self._n += len(targets)
+        self._confusion = (
+            confusion if self._confusion is None else self._confusion + confusion
+        )
+
+    def so_far(self) -> dict[str, float]:
+        figures = self._figures(self._loss, self._n, self._confusion)
+        return asdict(figures)
+
+    def figures(self) -> EpochFigures:
+        """Return the figures over all processes."""
+        loss, n, confusion = processes.total(self._loss, self._n, self._confusion)
+        return self._figures(loss, n, confusion)
+
+    @staticmethod
+    def _figures(loss: float, n: int, confusion: Any) -> EpochFigures:
+        if n == 0:
+            raise ValueError("need at least one batch, got none")
+        accuracy = float(np.trace(confusion)) / n
+        return EpochFigures(loss=loss / n, accuracy=accuracy, f1=macro_f1(confusion))
+
+
+def _rank(record: dict[str, float]) -> tuple[float, float]:
+    """Order epochs: by validation macro-F1, then by lower validation loss."""
+    return record["val_f1"], -record["val_loss"]
+
+
+def _ask(teacher: nn.Module | None, x: Tensor, features: Tensor) -> Tensor:
+    if teacher is None:
+        return torch.empty(0, device=x.device)
+    logits: Tensor = teacher(x, features)
+    return logits
+
+
+def _draw_patches(x: Tensor, n_patches: int | None) -> Tensor:
+    """Draw patches from each clip, ``(batch, patches, 96, 64)``, without repeats."""
+    if n_patches is None or x.dim() != 4 or x.shape[1] <= n_patches:
+        return x
+    order = torch.rand(x.shape[:2]).argsort(dim=1)[:, :n_patches].to(x.device)
+    return x[torch.arange(len(x), device=x.device)[:, None], order]
+
+
+def _descend(
+    loss: Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    precision: Precision,
+    *,
+    gradient_clip: float,
+) -> None:
+    scaler = precision.scaler
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    """Keep what a file without pickled objects can hold."""
+    kinds = (int, float, str, bool, list, type(None))
+    return {name: value for name, value in state.items() if isinstance(value, kinds)}
