@@ -1,0 +1,266 @@
+"""Write a folder of simulated recordings as a user would have it, with known truth.
+
+It is for trying the program and for tests. Its animals are drawn from a handbook's
+figures, so a score reached on it says nothing about real ones.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import soundfile
+from pydantic import Field, model_validator
+
+from seacall.audio.repertoire import KINDS, Kind
+from seacall.audio.sea import Sea, Ship, sea_noise, ship_noise
+from seacall.audio.synth import FloatArray, band_hz, render, span_s
+from seacall.audio.transmission import (
+    call_gain,
+    image_paths,
+    propagate,
+    record,
+    self_noise,
+)
+from seacall.config import Settings
+from seacall.data.deployments import Deployment, Scene, choose_deployment, choose_scene
+from seacall.errors import SettingsError
+from seacall.labels import UNKNOWN, file_stem
+
+TABLE_NAME = "recordings.csv"
+"""The table of a simulated folder: one row for each file."""
+
+PEAK = 0.9
+"""Largest sample; a louder clip is turned down as a whole, which keeps its ratio."""
+
+
+class SimulationSettings(Settings):
+    """What a simulated folder holds."""
+
+    n_species: int = Field(default=10, ge=1, le=len(KINDS))
+    """Simulated species; ``unknown`` (noise alone) comes on top."""
+    n_deployments: int = Field(default=8, ge=1, le=99)
+    """Recorders at their places; each has its own rate, response, noise, animals."""
+    n_clips: int = Field(default=8, ge=1, le=999)
+    """Mean number of files of each class from each deployment."""
+    min_duration_s: float = Field(default=0.6, ge=0.5)
+    """Shortest file, s."""
+    max_duration_s: float = Field(default=8.0, le=60)
+    """Longest file, s; half of the files are shorter than 2 s."""
+    snr_db: tuple[float, float] = (0.0, 20.0)
+    """Signal-to-noise ratio of the calls: least, most (in the band of the call)."""
+    seed: int = Field(default=0, ge=0)
+    """The same seed gives the same bytes."""
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Self:
+        if not self.min_duration_s < self.max_duration_s:
+            raise ValueError(
+                "need min_duration_s < max_duration_s, got "
+                f"{self.min_duration_s:g} and {self.max_duration_s:g}"
+            )
+        if not -60.0 <= self.snr_db[0] <= self.snr_db[1] <= 60.0:
+            raise ValueError(
+                f"need -60 <= least <= most <= 60 in snr_db, got {self.snr_db}"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    file_name: str
+    """Path from the table's folder, with forward slashes."""
+    species_name: str
+    deployment: str
+    recording: str
+    """Clips of the same recording share animal, place and weather."""
+    call_start_s: float | None
+    """Start of the first unit of the call; None: noise alone."""
+    call_end_s: float | None
+    snr_db: float | None
+
+
+def simulate_dataset(folder: Path, *, settings: SimulationSettings) -> Path:
+    """Write simulated recordings: a folder for each class, and one table.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing; must be empty.
+    settings
+        How much of what.
+
+    Returns
+    -------
+    path of the table, ``recordings.csv``
+        Columns ``file_name``, ``species_name``, ``deployment``, ``recording``, and the
+        truth: ``call_start_s``, ``call_end_s``, ``snr_db`` (empty where there is no
+        call). Files are WAV, 16 bits, one channel.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds something, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise SettingsError(
+                f"{folder}: is not empty; give a new folder for the simulation"
+            )
+        rows = list(_write_clips(folder, settings))
+        return _write_table(folder / TABLE_NAME, rows)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise SettingsError(
+            f"{folder}: cannot be written ({error}); give a folder on a disk with space"
+        ) from error
+
+
+def _write_clips(folder: Path, settings: SimulationSettings) -> Iterator[Row]:
+    for index in range(settings.n_deployments):
+        deployment = choose_deployment(
+            index,
+            seed=settings.seed,
+            n_species=settings.n_species,
+            n_clips=settings.n_clips,
+        )
+        numbers = count(1)
+        for k, n_clips in enumerate(deployment.n_clips):
+            kind = KINDS[k] if k < settings.n_species else None
+            label = kind.label if kind else UNKNOWN
+            rng = np.random.default_rng([settings.seed, index, 2, k])
+            for recording, scene in _choose_scenes(rng, deployment, k, n_clips):
+                y, truth = _simulate_clip(rng, deployment, scene, kind, settings)
+                name = f"{file_stem(label)}/{deployment.name}_{next(numbers):04d}.wav"
+                _write_wav(folder / name, y, sample_rate=deployment.sample_rate)
+                yield Row(name, label, deployment.name, recording, *truth)
+
+
+def _choose_scenes(
+    rng: np.random.Generator, deployment: Deployment, k: int, n_clips: int
+) -> Iterator[tuple[str, Scene]]:
+    """Choose recordings until they make so many clips: 1 to 4 are cut from each."""
+    for number in count(1):
+        scene = choose_scene(rng, deployment, k)
+        name = f"{deployment.name}_R{k:02d}{number:03d}"
+        for _ in range(min(int(rng.integers(1, 5)), n_clips)):
+            n_clips -= 1
+            yield name, scene
+        if n_clips == 0:
+            return
+
+
+Truth = tuple[float | None, float | None, float | None]
+
+
+def _simulate_clip(
+    rng: np.random.Generator,
+    deployment: Deployment,
+    scene: Scene,
+    kind: Kind | None,
+    settings: SimulationSettings,
+) -> tuple[FloatArray, Truth]:
+    duration_s = _choose_duration(rng, settings)
+    if kind is None:
+        noise = _choose_noise(rng, deployment, scene, duration_s)
+        return noise, (None, None, None)
+    call = kind.choose(rng, scene.animal, duration_s)
+    sample_rate = deployment.sample_rate
+    recorder = deployment.recorder
+    y = render(call, sample_rate=sample_rate, duration_s=duration_s)
+    paths = image_paths(
+        range_m=scene.range_m,
+        source_depth_m=scene.source_depth_m,
+        receiver_depth_m=0.8 * deployment.water_depth_m,
+        water_depth_m=deployment.water_depth_m,
+    )
+    y = propagate(y, sample_rate=sample_rate, paths=paths, range_m=scene.range_m)
+    sea = sea_noise(rng, scene.sea, sample_rate=sample_rate, duration_s=duration_s)
+    y, noise = record(np.stack([y, sea]), recorder, sample_rate=sample_rate)
+    noise = noise + self_noise(rng, recorder, len(y), sample_rate=sample_rate)
+    start_s, end_s = span_s(call)
+    truth_db = rng.uniform(*settings.snr_db) + deployment.snr_shift_db
+    gain = call_gain(
+        y,
+        noise,
+        sample_rate=sample_rate,
+        span_s=(start_s, end_s),
+        band_hz=band_hz(call),
+        target_db=truth_db,
+    )
+    return gain * y + noise, (start_s, min(end_s, duration_s), truth_db)
+
+
+def _choose_duration(rng: np.random.Generator, settings: SimulationSettings) -> float:
+    """Half below 2 s; of the others more short ones than long ones."""
+    low, high = settings.min_duration_s, settings.max_duration_s
+    middle = min(max(2.0, low), high)
+    if rng.random() < 0.5:
+        return float(rng.uniform(low, middle))
+    return float(middle + (high - middle) * rng.beta(1.0, 2.0))
+
+
+def _recorded_sea(
+    rng: np.random.Generator, deployment: Deployment, sea: Sea, duration_s: float
+) -> FloatArray:
+    rate, recorder = deployment.sample_rate, deployment.recorder
+    pressure = sea_noise(rng, sea, sample_rate=rate, duration_s=duration_s)
+    y = record(pressure, recorder, sample_rate=rate)
+    return y + self_noise(rng, recorder, len(y), sample_rate=rate)
+
+
+def _choose_noise(
+    rng: np.random.Generator,
+    deployment: Deployment,
+    scene: Scene,
+    duration_s: float,
+) -> FloatArray:
+    """Choose what ``unknown`` holds: the sea, a ship, rain or calm, in equal parts."""
+    sea = scene.sea
+    draw = int(rng.integers(4))
+    if draw == 1:
+        sea = Sea(sea.wind_m_s, sea.shipping, rain_db=rng.uniform(60.0, 80.0))
+    elif draw == 2:
+        sea = Sea(wind_m_s=0.5, shipping=0.0)
+    y = _recorded_sea(rng, deployment, sea, duration_s)
+    if draw == 3:
+        ship = Ship(
+            level_db=rng.uniform(85.0, 110.0),
+            blade_hz=rng.uniform(3.0, 12.0),
+            firing_hz=rng.uniform(12.0, 45.0),
+            beat_depth=rng.uniform(0.2, 0.8),
+        )
+        rate = deployment.sample_rate
+        pressure = ship_noise(rng, ship, sample_rate=rate, duration_s=duration_s)
+        y = y + record(pressure, deployment.recorder, sample_rate=rate)
+    return y
+
+
+def _write_wav(path: Path, y: FloatArray, *, sample_rate: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    loudest = float(np.abs(y).max())
+    if loudest > PEAK:
+        y = y * (PEAK / loudest)
+    soundfile.write(path, y, sample_rate, subtype="PCM_16")
+
+
+def _write_table(path: Path, rows: list[Row]) -> Path:
+    rows = sorted(rows, key=lambda row: row.file_name)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Row.__dataclass_fields__))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: _cell(v) for k, v in asdict(row).items()})
+    return path
+
+
+def _cell(value: object) -> object:
+    """Round to 0.1 ms and 0.0001 dB; None becomes an empty cell."""
+    return round(value, 4) if isinstance(value, float) else value
