@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +14,11 @@ from seacall.audio.frontend import ClipInputs
 from seacall.config import FrontEndSettings
 from seacall.data.cache import FrontEndCache, file_sha256
 from seacall.data.manifest import SPLIT_FOLDERS, Failure, LabelledClip
+from seacall.data.pool import Progress, map_files
 from seacall.errors import AudioError
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
-"""Called with the number of clips done and of all clips."""
-
-_BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _SAME = 1e-3
 """Relative difference up to which two features are the same: that of two correct
 programs in float32."""
@@ -85,7 +77,7 @@ def load_arrays(
     """
     trusted = features_fingerprint == settings.fingerprint()
     jobs = [_Job(clip, settings, cache, trusted) for clip in clips]
-    results = _run(jobs, n_workers=n_workers, progress=progress)
+    results = map_files(_call, jobs, n_workers=n_workers, progress=progress)
     pairs = list(zip(clips, results, strict=True))
     good = [(clip, r) for clip, r in pairs if not isinstance(r, str)]
     failures = tuple(Failure(clip.path, r) for clip, r in pairs if isinstance(r, str))
@@ -120,51 +112,6 @@ class _Job:
 
 def _call(job: _Job) -> ClipInputs | str:
     return job()
-
-
-def _run(
-    jobs: Sequence[_Job], *, n_workers: int, progress: Progress | None
-) -> list[ClipInputs | str]:
-    if n_workers <= 1 or len(jobs) < 2:
-        return _collect(map(_call, jobs), n=len(jobs), progress=progress)
-    context = multiprocessing.get_context("spawn")
-    try:
-        with (
-            _one_blas_thread(),
-            ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=context) as pool,
-        ):
-            results = pool.map(_call, jobs, chunksize=8)
-            return _collect(results, n=len(jobs), progress=progress)
-    except BrokenProcessPool as error:
-        raise AudioError(
-            f"one of {n_workers} worker processes was killed, most likely for memory; "
-            "run again with fewer workers: what was done is in the cache"
-        ) from error
-
-
-def _collect(
-    results: Iterator[ClipInputs | str], *, n: int, progress: Progress | None
-) -> list[ClipInputs | str]:
-    collected = []
-    for result in results:
-        collected.append(result)
-        if progress is not None:
-            progress(len(collected), n)
-    return collected
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Let processes that start meanwhile compute on one core each."""
-    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
-    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def _stacked(

@@ -25,7 +25,7 @@ _NOT_IN_BOTH = 2.0
 _UNEVEN = 0.3  # for each species by which val and test differ in number
 _N_SWAPS = 40
 _N_RESTARTS = 8
-_MAX_PASSES = 20
+_MAX_PROPOSALS = 30_000  # in one of the restarts: about a second
 
 
 class Grouping(NamedTuple):
@@ -266,9 +266,11 @@ def _search(
     chosen = np.zeros(len(counts), int)
     n = np.stack([counts.sum(axis=0), *np.zeros((2, counts.shape[1]))])
     best = _cost(n, n_groups, target)
-    for _ in range(_MAX_PASSES):
+    n_left = _MAX_PROPOSALS
+    while n_left > 0:
         before = best
         for changes in _proposals(chosen, rng=rng):
+            n_left -= 1
             moved = n.copy()
             for g, split in changes:
                 moved[chosen[g]] -= counts[g]
@@ -290,11 +292,11 @@ def _proposals(
 
     ``chosen`` may change while this runs; each change is one of what then stands.
     """
+    n_swaps = min(_N_SWAPS, _MAX_PROPOSALS // (4 * len(chosen)))
     for g in rng.permutation(len(chosen)):
         for step in rng.permutation([1, 2]):
             yield [(g, (chosen[g] + step) % 3)]
-        others = rng.permutation(len(chosen))[:_N_SWAPS]
-        for h in others:
+        for h in rng.integers(len(chosen), size=n_swaps):
             if chosen[g] != chosen[h]:
                 yield [(g, chosen[h]), (h, chosen[g])]
 
