@@ -91,9 +91,7 @@ def feature_band(sample_rate: int) -> tuple[float, float]:
 def _spectral_features(
     y: Float32, *, sample_rate: int
 ) -> tuple[float, float, float, Float32]:
-    frames = frame(
-        np.pad(y, N_FFT // 2), frame_length=N_FFT, hop_length=HOP_LENGTH
-    )
+    frames = frame(np.pad(y, N_FFT // 2), frame_length=N_FFT, hop_length=HOP_LENGTH)
     weights = _magnitude_weights(sample_rate)
     mel = np.empty((len(frames), N_MELS), np.float32)
     sums = np.empty((len(frames), weights.shape[1]), np.float32)
@@ -127,7 +125,8 @@ def _rolloff_bins(magnitude: Float32) -> NDArray[np.intp]:
     """Return, for each frame, the first bin at which the running sum reaches 85 %."""
     running = np.cumsum(magnitude, axis=1)
     threshold = np.float32(ROLLOFF_SHARE) * running[:, -1:]
-    return np.argmax(running >= threshold, axis=1)
+    bins: NDArray[np.intp] = np.argmax(running >= threshold, axis=1)
+    return bins
 
 
 def _mean_mfcc(mel: Float32) -> Float32:
@@ -199,4 +198,7 @@ def _frame_sums(values: Float32) -> NDArray[np.float64]:
     steps = values[: n_steps * HOP_LENGTH].reshape(n_steps, HOP_LENGTH)
     per_step = steps.sum(axis=1, dtype=np.float64)
     n_frames = n_steps - _STEPS + 1
-    return np.sum([per_step[k : k + n_frames] for k in range(_STEPS)], axis=0)
+    sums: NDArray[np.float64] = np.sum(
+        [per_step[k : k + n_frames] for k in range(_STEPS)], axis=0
+    )
+    return sums

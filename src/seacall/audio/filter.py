@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
@@ -56,12 +58,15 @@ class BandPass:
 
     def __init__(self, *, sample_rate: int, band_hz: tuple[float, float]) -> None:
         edges = band_edges(sample_rate=sample_rate, band_hz=band_hz)
-        sos = signal.butter(ORDER, edges, btype="bandpass", fs=sample_rate, output="sos")
+        sos = signal.butter(
+            ORDER, edges, btype="bandpass", fs=sample_rate, output="sos"
+        )
         exact = edges[0] < _FLOAT32_MIN_SHARE * sample_rate
-        dtype = np.float64 if exact else np.float32
-        self._settled = signal.sosfilt_zi(sos).astype(dtype)
-        self._sos = sos.astype(dtype)
-        self._state: NDArray[np.floating] | None = None
+        self._dtype = np.float64 if exact else np.float32
+        # Untyped: scipy's stubs know sosfilt in float64 only.
+        self._settled: Any = signal.sosfilt_zi(sos).astype(self._dtype)
+        self._sos: Any = sos.astype(self._dtype)
+        self._state: Any = None
 
     def process(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Filter the next block, shape ``(n,)``; returns the same shape."""
@@ -69,7 +74,8 @@ class BandPass:
             return y
         if self._state is None:
             self._state = self._settled * y[0]
+        filtered: NDArray[Any]
         filtered, self._state = signal.sosfilt(
-            self._sos, y.astype(self._sos.dtype, copy=False), zi=self._state
+            self._sos, y.astype(self._dtype, copy=False), zi=self._state
         )
         return filtered.astype(np.float32, copy=False)

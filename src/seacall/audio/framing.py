@@ -103,9 +103,7 @@ class ClipCutter:
         self._start = 0  # sample of the recording at which the next clip starts
         self._covered = 0  # first sample that no clip holds yet
 
-    def push(
-        self, y: NDArray[np.float32]
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def push(self, y: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Add a chunk; yield ``(start_sample, clip)`` for each clip it completes."""
         self._pending = np.concatenate([self._pending, y])
         used = 0

@@ -59,7 +59,7 @@ class Conditioner:
         self._resampler = Resampler(rate_in=sample_rate, rate_out=profile.sample_rate)
 
     def process(self, y: Float32) -> Float32:
-        """Take the next samples, shape ``(n,)``; return samples at the profile's rate."""
+        """Take the next samples, shape ``(n,)``; return some at the profile's rate."""
         return self._resampler.process(self._filter.process(y) if self._filter else y)
 
     def finish(self) -> Float32:

@@ -192,18 +192,17 @@ def _promised_samples(sound: soundfile.SoundFile) -> int | None:
             n_found = int(rest.split("should be")[1].strip(" )"))
             if n_bytes in {0, 0xFFFFFFFF} or n_found <= 0:
                 return None
-            return round(sound.frames * n_bytes / n_found)
+            return int(n_bytes // max(1, n_found // max(1, sound.frames)))
     return None
 
 
-def _read(
-    path: Path, sound: soundfile.SoundFile, length: int
-) -> NDArray[np.float32]:
+def _read(path: Path, sound: soundfile.SoundFile, length: int) -> NDArray[np.float32]:
     try:
         if sound.subtype == "PCM_16":  # five times faster than libsndfile's float path
             block = sound.read(length, dtype="int16", always_2d=True)
-            return np.multiply(block, _INT16_SCALE, dtype=np.float32)
-        y: NDArray[np.float32] = sound.read(length, dtype="float32", always_2d=True)
+            y: NDArray[np.float32] = np.multiply(block, _INT16_SCALE, dtype=np.float32)
+            return y
+        y = sound.read(length, dtype="float32", always_2d=True)
         return y
     except soundfile.LibsndfileError as error:
         raise AudioError(

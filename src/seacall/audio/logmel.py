@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,9 @@ def log_mel(y: Float32, profile: Profile) -> Float32:
     frames = frames[: n_patches * profile.n_frames]
     mel = np.empty((len(frames), profile.n_mels), np.float32)
     filters = mel_filters(profile)
+    dtype = np.float64 if profile.precision == "double" else np.float32
     done = 0
-    for power in power_spectra(frames, n_fft=profile.n_fft):
+    for power in power_spectra(frames, n_fft=profile.n_fft, dtype=dtype):
         spectrum = np.sqrt(power) if profile.spectrum == "magnitude" else power
         filters.apply(spectrum, out=mel[done : done + len(power)])
         done += len(power)
@@ -58,7 +60,9 @@ def log_mel(y: Float32, profile: Profile) -> Float32:
     return mel.reshape(n_patches, profile.n_frames, profile.n_mels)
 
 
-def power_spectra(frames: Float32, *, n_fft: int) -> Iterator[Float32]:
+def power_spectra(
+    frames: Float32, *, n_fft: int, dtype: type[np.floating[Any]] = np.float32
+) -> Iterator[NDArray[Any]]:
     """Window frames and yield their power spectra, a cacheful at a time.
 
     Parameters
@@ -67,26 +71,30 @@ def power_spectra(frames: Float32, *, n_fft: int) -> Iterator[Float32]:
         Shape ``(n_frames, win_length)``.
     n_fft
         Length of the transform; frames are padded with zeros at their end.
+    dtype
+        Precision to compute in.
 
     Yields
     ------
     power
         Squared magnitudes, shape ``(<= chunk, 1 + n_fft // 2)``.
     """
-    window = periodic_hann(frames.shape[1])
+    window = periodic_hann(frames.shape[1]).astype(dtype)
     step = max(1, _CHUNK_SAMPLES // n_fft)
     for start in range(0, len(frames), step):
         spectra = fft.rfft(frames[start : start + step] * window, n=n_fft, axis=1)
-        parts = spectra.view(np.float32)
+        parts = spectra.view(dtype)
         np.square(parts, out=parts)
         yield parts[:, 0::2] + parts[:, 1::2]
 
 
 @lru_cache(maxsize=8)
-def periodic_hann(length: int) -> Float32:
+def periodic_hann(length: int) -> NDArray[np.float64]:
     """Return the periodic Hann window, shape ``(length,)``."""
-    n = np.arange(length)
-    return (0.5 - 0.5 * np.cos(2 * np.pi * n / length)).astype(np.float32)
+    window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(
+        2 * np.pi * np.arange(length) / length
+    )
+    return window
 
 
 class BandMatrix:
@@ -114,10 +122,10 @@ class BandMatrix:
             block = np.ascontiguousarray(self.weights[bins, bands])
             self._blocks.append((bins, bands, block))
 
-    def apply(self, spectra: Float32, *, out: Float32) -> None:
+    def apply(self, spectra: NDArray[Any], *, out: Float32) -> None:
         """Write ``spectra @ weights``, shape ``(n_frames, n_bands)``, into ``out``."""
         for bins, bands, block in self._blocks:
-            np.matmul(spectra[:, bins], block, out=out[:, bands])
+            out[:, bands] = spectra[:, bins] @ block
 
 
 @lru_cache(maxsize=8)

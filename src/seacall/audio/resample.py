@@ -1,4 +1,4 @@
-"""Change the sample rate of a recording as it is read, with soxr's anti-alias filter."""
+"""Change the sample rate of a recording as it is read, without aliases (soxr)."""
 
 from __future__ import annotations
 

@@ -26,9 +26,7 @@ Config = Annotated[
     typer.Option(help="Settings file (TOML), such as an earlier run's settings.toml."),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")]
-Workers = Annotated[
-    int, typer.Option(min=1, help="Processes that read recordings.")
-]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that read recordings.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on where a stopped run was.")
 ]
@@ -90,6 +88,7 @@ def prepare(
             "front_end.profile": profile,
             "front_end.fit": fit,
             "seed": seed,
+            "n_workers": workers,
         },
     )
     with console.live():
@@ -99,8 +98,7 @@ def prepare(
             settings=settings,
             table=table,
             overwrite=overwrite,
-            n_workers=workers,
-            progress=console.progress,
+            progress=lambda done, total: console.progress("prepare", done, total),
         )
     print_result(report.lines(), report.as_dict(), as_json=as_json)
     finish_with_failures([f.reason for f in report.failures], console)
@@ -159,7 +157,7 @@ def train(
     with _context(data, out, device, console, resume, workers) as context:
         from seacall.learn import runs
 
-        keep_settings(settings, out, context.observer)
+        keep_settings(settings, out, console)
         card = runs.train(settings, context)
     _print_card(card, out, as_json=as_json)
 
@@ -202,7 +200,7 @@ def distill(
     with _context(data, out, device, console, resume, workers) as context:
         from seacall.learn import runs
 
-        keep_settings(settings, out, context.observer)
+        keep_settings(settings, out, console)
         card = runs.distill(teacher, settings, context)
     _print_card(card, out, as_json=as_json)
 
@@ -266,9 +264,7 @@ def demo(
     split_by: Annotated[
         str, typer.Option(help="deployment, recording, random (leaky) or auto.")
     ] = "auto",
-    profile: Annotated[
-        str | None, typer.Option(help="Front end (wide-48k).")
-    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Front end (wide-48k).")] = None,
     device: Device = "auto",
     workers: Workers = 2,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 0,

@@ -1,4 +1,4 @@
-"""What the commands share: progress for people, JSON for machines, errors in one line."""
+"""What commands share: progress for people, JSON for machines, errors in one line."""
 
 from __future__ import annotations
 
@@ -79,9 +79,7 @@ class Console:
                 self._bar = None
 
 
-def settings_from(
-    kind: type[S], config: Path | None, overrides: dict[str, Any]
-) -> S:
+def settings_from(kind: type[S], config: Path | None, overrides: dict[str, Any]) -> S:
     """Combine defaults, a settings file and command-line options, the last winning.
 
     Parameters

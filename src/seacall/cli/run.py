@@ -14,7 +14,9 @@ Model = Annotated[Path, typer.Option("-m", "--model", help="Model folder.")]
 
 
 def detect(
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings, or folders of them.")
+    ],
     model: Model,
     out: Annotated[
         Path | None,
@@ -41,7 +43,7 @@ def detect(
             out=out,
             progress=console.progress,
         )
-    lines = result.lines() if out is None else [result.summary(), f"table: {out}"]
+    lines = [] if out is None else [result.summary(), f"table: {out}"]
     print_result(lines, result.as_dict(), as_json=as_json)
     finish_with_failures(list(result.failures.values()), console)
 

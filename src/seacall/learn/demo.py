@@ -24,7 +24,7 @@ from seacall.data.simulate import SimulationSettings, simulate_dataset
 from seacall.detect.files import FilesResult, classify_paths
 from seacall.errors import SettingsError
 from seacall.learn import runs
-from seacall.learn.evaluate import MODEL
+from seacall.learn.evaluation import MODEL
 from seacall.learn.observe import Observer
 from seacall.learn.text import table
 from seacall.models.backend import load_classifier
@@ -130,7 +130,12 @@ def run_demo(
         recordings = out / "recordings"
     choice = FrontEndChoice(profile=profile or DEFAULT_PROFILE)
     prepared = PrepareSettings.model_validate(
-        {"split_by": split_by, "front_end": choice, "seed": seed}
+        {
+            "split_by": split_by,
+            "front_end": choice.front_end(),
+            "seed": seed,
+            "n_workers": n_workers,
+        }
     )
     report = clock.run(
         "prepare",
@@ -138,8 +143,7 @@ def run_demo(
             recordings,
             out / "dataset",
             settings=prepared,
-            n_workers=n_workers,
-            progress=observer.progress,
+            progress=lambda done, total: observer.progress("prepare", done, total),
         ),
     )
     for line in report.lines():

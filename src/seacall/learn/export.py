@@ -71,7 +71,7 @@ def _write(network: nn.Module, path: Path) -> None:
             )
     finally:
         exporter_log.setLevel(level)
-    assert program is not None  # noqa: S101 - for the type checker
+    assert program is not None  # for the type checker
     model = program.model_proto
     for node in model.graph.node:  # names and paths of the exporting machine
         del node.metadata_props[:]

@@ -19,7 +19,8 @@ from seacall.detect.classify import BATCH_SIZE, score_inputs
 from seacall.errors import AnnotationError
 from seacall.learn.baselines import Rows, baseline_scores
 from seacall.learn.dataset import Dataset
-from seacall.learn.evaluate import Evaluation, evaluate_predictions
+from seacall.learn.evaluate import evaluate_predictions
+from seacall.learn.evaluation import Evaluation
 from seacall.learn.observe import Observer
 from seacall.learn.plots import plot_confusion, plot_per_class, plot_reliability
 from seacall.learn.predictions import Predictions, write_predictions

@@ -1,4 +1,4 @@
-"""Several training processes under ``torchrun``; all of it does nothing in a single one."""
+"""Several training processes under ``torchrun``; in a single one all is a no-op."""
 
 from __future__ import annotations
 

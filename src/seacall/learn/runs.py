@@ -151,7 +151,10 @@ def distill(teacher_folder: Path, settings: DistillRun, context: RunContext) -> 
         student = build_network("AudioTransformerStudent", len(dataset.labels))
         _fit_scale(student, dataset)
         train_set, val_set = (
-            (*tensors, _teacher_logits(teacher, tensors, context, stage=f"teacher, {name}"))
+            (
+                *tensors,
+                _teacher_logits(teacher, tensors, context, stage=f"teacher, {name}"),
+            )
             for name, tensors in _tensors(dataset)
         )
         criterion = DistillationLoss(
@@ -227,9 +230,14 @@ def _train_teacher(
         network = TeacherHead(teacher)
         sets = [(name, _embedded(teacher, t, context, name)) for name, t in sets]
     (_, train_set), (_, val_set) = sets
-    with_no_teacher = [(*s, torch.zeros(len(s[0]), 0)) for s in (train_set, val_set)]
     result = _fit(
-        network, *with_no_teacher, LabelLoss(), settings.train, context, "teacher"
+        network,
+        _without_teacher(train_set),
+        _without_teacher(val_set),
+        LabelLoss(),
+        settings.train,
+        context,
+        "teacher",
     )
     teacher.features.requires_grad_(True)
     return teacher, result
@@ -240,9 +248,7 @@ def _train_student(
 ) -> tuple[nn.Module, FitResult]:
     student = build_network("AudioTransformerStudent", len(dataset.labels))
     _fit_scale(student, dataset)
-    train_set, val_set = (
-        (*tensors, torch.zeros(len(tensors[0]), 0)) for _, tensors in _tensors(dataset)
-    )
+    train_set, val_set = (_without_teacher(t) for _, t in _tensors(dataset))
     result = _fit(
         student, train_set, val_set, LabelLoss(), settings, context, "student alone"
     )
@@ -280,6 +286,11 @@ def _tensors(
     dataset: Dataset,
 ) -> list[tuple[str, tuple[Tensor, ...]]]:
     return [("train", clip_tensors(dataset.train)), ("val", clip_tensors(dataset.val))]
+
+
+def _without_teacher(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Fill the place of the teacher's logits with nothing."""
+    return (*tensors, torch.zeros(len(tensors[0]), 0))
 
 
 def _fit_scale(network: nn.Module, dataset: Dataset) -> None:
@@ -334,6 +345,8 @@ def _fit(
     context: RunContext,
     what: str,
 ) -> FitResult:
+    last = ""
+
     def on_step(epoch: int, step: int, n_steps: int, so_far: dict[str, float]) -> None:
         done, total = (epoch - 1) * n_steps + step, settings.epochs * n_steps
         note = (
@@ -346,7 +359,6 @@ def _fit(
         nonlocal last
         last = f" | val F1 {record['val_f1']:.2f} lr {record['learning_rate']:.1e}"
 
-    last = ""
     result = fit(
         network,
         train_set,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seacall.learn.evaluate import MODEL, Evaluation
+from seacall.learn.evaluation import MODEL, Evaluation
 from seacall.learn.remarks import remarks
 from seacall.models.checkpoint import Card
 

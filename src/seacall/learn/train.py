@@ -37,7 +37,9 @@ CHECKPOINT_NAME = "checkpoint.pt"
 class LabelLoss(nn.Module):
     """Cross-entropy with the labels; a teacher's logits are not looked at."""
 
-    def forward(self, logits: Tensor, _teacher_logits: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        self, logits: Tensor, _teacher_logits: Tensor, targets: Tensor
+    ) -> Tensor:
         """Return the mean loss of a batch."""
         return F.cross_entropy(logits, targets)
 
@@ -218,7 +220,9 @@ def fit(
     SeacallError
         If memory runs out.
     """
-    run = _Run(network, settings=settings, folder=folder, device=device, n=len(train[0]))
+    run = _Run(
+        network, settings=settings, folder=folder, device=device, n=len(train[0])
+    )
     if resume and run.checkpoint.is_file():
         run.restore()
     loader = training_loader(train, sampler=run.sampler)
@@ -319,7 +323,12 @@ class _Run:
         record |= {f"val_{k}": v for k, v in asdict(held_out).items()}
         seconds = time.perf_counter() - started
         self._note(
-            {"epoch": epoch, **record, "learning_rate": learning_rate, "seconds": seconds}
+            {
+                "epoch": epoch,
+                **record,
+                "learning_rate": learning_rate,
+                "seconds": seconds,
+            }
         )
 
     def restore(self) -> None:
@@ -424,7 +433,7 @@ class _Tally:
         if n == 0:
             raise ValueError("need at least one batch, got none")
         accuracy = float(np.trace(confusion)) / n
-        return EpochFigures(loss=loss / n, accuracy=accuracy, f1=macro_f1(confusion))
+        return EpochFigures(loss=loss / n, accuracy=accuracy, f1=float(macro_f1(confusion)))
 
 
 def _rank(record: dict[str, float]) -> tuple[float, float]:
@@ -456,7 +465,7 @@ def _descend(
     gradient_clip: float,
 ) -> None:
     scaler = precision.scaler
-    scaler.scale(loss).backward()
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     scaler.unscale_(optimizer)
     nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
     scaler.step(optimizer)

@@ -60,7 +60,7 @@ class OnnxClassifier:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # noqa: BLE001 - its errors share no public base
+        except Exception as error:
             raise CheckpointError(
                 f"{path}: ONNX Runtime cannot load it ({error}); export it again"
             ) from error

@@ -44,9 +44,7 @@ class SpatialAttention(nn.Module):
 
     def __init__(self, *, kernel_size: int = 7) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
-            2, 1, kernel_size, padding=kernel_size // 2, bias=False
-        )
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale ``x``, shape ``(batch, channels, frames, mels)``; same shape back."""

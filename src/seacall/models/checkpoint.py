@@ -49,11 +49,11 @@ class Card(Settings):
     """Where the first weights came from; None: initialised at random."""
     manifest_sha256: str = ""
     """Fingerprint of the training data's table."""
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = Field(default_factory=dict)
     """Settings of the training run."""
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Any] = Field(default_factory=dict)
     """Figures, with the data and the split that they were measured on."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """sha256 of each file beside this one, by name."""
 
 

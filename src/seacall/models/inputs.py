@@ -41,10 +41,13 @@ class InputScale(nn.Module):
         self.log_mel_mean.copy_(bands.mean(0))
         self.log_mel_std.copy_(bands.std(0).clamp_min(_MIN_STD))
 
-    def forward(self, log_mel: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale patches, shape ``(..., 96, 64)``, and features, ``(batch, 18)``."""
-        scaled = (log_mel - self.log_mel_mean) / self.log_mel_std
-        return scaled, features / self.feature_factors
+    def log_mel(self, log_mel: Tensor) -> Tensor:
+        """Scale patches, shape ``(..., 96, 64)``."""
+        return (log_mel - self.log_mel_mean) / self.log_mel_std
+
+    def features(self, features: Tensor) -> Tensor:
+        """Scale raw features, shape ``(batch, 18)``."""
+        return features / self.feature_factors
 
 
 def as_patches(log_mel: Tensor) -> Tensor:

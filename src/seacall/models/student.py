@@ -72,7 +72,8 @@ class AudioTransformerStudent(nn.Module):
         logits
             Shape ``(batch, num_classes)``.
         """
-        log_mel, features = self.scale(as_patches(mel_spec), additional_features)
+        log_mel = self.scale.log_mel(as_patches(mel_spec))
+        features = self.scale.features(additional_features)
         n_clips, n_patches = log_mel.shape[:2]
         maps = self.attention(self.cnn(log_mel.flatten(0, 1).unsqueeze(1)))
         # One size is left open for the exporter: the batch or the patches may vary.

@@ -82,8 +82,7 @@ class VGGishTeacher(nn.Module):
 
     def embed(self, mel_spec: Tensor) -> Tensor:
         """Run the convolutions: patches to embeddings, shape ``(batch, 12288)``."""
-        patches = as_patches(mel_spec)
-        log_mel = (patches - self.scale.log_mel_mean) / self.scale.log_mel_std
+        log_mel = self.scale.log_mel(as_patches(mel_spec))
         n_clips, n_patches = log_mel.shape[:2]
         maps = self.features(log_mel.flatten(0, 1).unsqueeze(1))
         # Frames, mels, channels: the order in which VGGish was published.
@@ -93,7 +92,7 @@ class VGGishTeacher(nn.Module):
 
     def classify(self, embedding: Tensor, additional_features: Tensor) -> Tensor:
         """Run the fully connected layers: embeddings, ``(batch, 12288)``, to logits."""
-        features = additional_features / self.scale.feature_factors
+        features = self.scale.features(additional_features)
         logits: Tensor = self.head(torch.cat([embedding, features], dim=1))
         return logits
 
@@ -109,11 +108,11 @@ class TeacherHead(nn.Module):
     def __init__(self, teacher: VGGishTeacher) -> None:
         super().__init__()
         self.head = teacher.head
-        self.register_buffer("feature_factors", teacher.scale.feature_factors)
+        self.scale = teacher.scale
 
     def forward(self, embedding: Tensor, additional_features: Tensor) -> Tensor:
         """Classify embeddings, shape ``(batch, 12288)``, and raw features."""
-        features = additional_features / self.feature_factors
+        features = self.scale.features(additional_features)
         logits: Tensor = self.head(torch.cat([embedding, features], dim=1))
         return logits
 
@@ -163,7 +162,7 @@ def _convolutions() -> nn.Sequential:
 def _he(layer: nn.Conv2d) -> nn.Conv2d:
     """Initialise for ReLU (He et al. 2015), which keeps the size of signals."""
     nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-    assert layer.bias is not None  # noqa: S101 - for the type checker
+    assert layer.bias is not None  # for the type checker
     nn.init.zeros_(layer.bias)
     return layer
 

@@ -34,7 +34,14 @@ def read_pth(path: Path) -> dict[str, Any]:
             f"{path}: refused, it holds more than tensors and plain values and could "
             "run code; save it again as a plain state_dict, or as safetensors"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{path}: is damaged or no weight file ({reason}); copy it again"
@@ -101,7 +108,11 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], *, path: Path) -> None:
     missing = sorted(own.keys() - state.keys())
     extra = sorted(state.keys() - own.keys())
     if missing or extra:
-        what = f"lacks layer {missing[0]}" if missing else f"has a layer {extra[0]} too many"
+        what = (
+            f"lacks layer {missing[0]}"
+            if missing
+            else f"has a layer {extra[0]} too many"
+        )
         raise CheckpointError(
             f"{path}: {what}, so it is not a {name_of_model}; "
             "give a checkpoint of that architecture"
