@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from seacall.config import FrontEndSettings, Settings, write_toml
+from seacall.config import FrontEndChoice, Settings, write_toml
 from seacall.data.arrays import load_arrays
 from seacall.data.cache import FrontEndCache, file_sha256
 from seacall.data.convert import Files, write_wav
@@ -50,7 +50,7 @@ class PrepareSettings(Settings):
     """Shares of train, val and test; they sum to 1."""
     seed: int = Field(default=0, ge=0)
     """Seed of the split."""
-    front_end: FrontEndSettings = FrontEndSettings()
+    front_end: FrontEndChoice = FrontEndChoice()
     """What the features of the tables are made with."""
     min_duration_s: float = Field(default=0.05, ge=0)
     """Shorter clips are left out, s."""
@@ -119,6 +119,7 @@ def prepare_dataset(
         If ``source`` holds no recordings.
     """
     _refuse_other_folder(out, source=source, overwrite=overwrite)
+    settings.front_end.front_end()  # a wrong profile fails before the work
     contents = read_source(source, table=table, label_column=settings.label_column)
     try:
         with _beside(out) as folder:
@@ -212,7 +213,7 @@ def _build(work: _Work, contents: SourceContents) -> PrepareReport:
     write_manifest(
         folder,
         clips,
-        front_end=settings.front_end,
+        front_end=settings.front_end.front_end(),
         notes={"labels": list(class_labels(c.label for c in clips)), "split": rule},
     )
     return report
@@ -333,7 +334,7 @@ def _with_features(
 ) -> tuple[list[LabelledClip], tuple[Failure, ...]]:
     arrays = load_arrays(
         clips,
-        work.settings.front_end,
+        work.settings.front_end.front_end(),
         labels=class_labels(clip.label for clip in clips),
         cache=FrontEndCache.beside(work.folder),
         n_workers=work.n_workers,
