@@ -121,7 +121,7 @@ def _load(kept: Path, settings: FrontEndSettings) -> ClipInputs | None:
     p = settings.profile
     shape = (settings.n_patches, p.n_frames, p.n_mels)
     try:
-        with np.load(kept, allow_pickle=False) as arrays:
+        with kept.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             inputs = ClipInputs(log_mel=arrays["log_mel"], features=arrays["features"])
     except _DAMAGED as error:
         logger.info("%s: damaged (%s); computed anew", kept, error)

@@ -43,6 +43,7 @@ SAME_AUDIO = 0.5
 segments of 100 ms reach 0.05 +- 0.05, excerpts 0.9 and more, re-encoded ones 0.8."""
 
 _SMOOTH_HZ = 20.0  # width over which the spectrum is made flat
+_HIGHEST_LINE = 3.0  # amplitude of a line over its neighbourhood, after whitening
 _LOWEST_HZ = 20.0  # below it lie offset and flow noise
 _N_SUMMED = 16  # K of the module's text
 _PEAK = (
@@ -160,10 +161,11 @@ def whiten(y: Float32, *, native_rate: int) -> Float32:
     hz = np.arange(len(spectrum)) * (RATE / n_fft)
     power = np.abs(spectrum) ** 2
     width = max(3, round(_SMOOTH_HZ / (RATE / n_fft)))
-    smooth = ndimage.uniform_filter1d(power, width, mode="nearest")
-    # What lies 80 dB below the loudest band is rounding, not sound.
-    floor = 1e-8 * float(smooth.max()) + 1e-30
-    spectrum /= np.sqrt(np.maximum(smooth, floor))
+    # What lies 80 dB below the loudest is rounding, not sound. The mean of logarithms,
+    # unlike the mean, hardly sees a line; the line itself is cut down.
+    power = np.maximum(power, 1e-8 * float(power.max()) + 1e-30)
+    smooth = np.exp(ndimage.uniform_filter1d(np.log(power), width, mode="nearest"))
+    spectrum *= np.minimum(1.0 / np.sqrt(smooth), _HIGHEST_LINE / np.sqrt(power))
     spectrum[(hz < _LOWEST_HZ) | (hz > 0.45 * min(native_rate, RATE))] = 0.0
     return _levelled(fft.irfft(spectrum, n_fft)[: len(y)].astype(np.float32))
 

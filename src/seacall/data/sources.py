@@ -82,10 +82,10 @@ def read_source(
         if table.is_dir() or is_selection_table(table):
             paths = sorted(table.rglob("*.txt")) if table.is_dir() else [table]
             return _from_selections(paths, recordings, label_column=label_column)
-        return _from_table(read_table(table), source, recordings)
+        return _from_table(read_table(table), source, recordings, asked_for=True)
     found = _nearby_table(source)
     if found is not None:
-        return _from_table(found, source, recordings)
+        return _from_table(found, source, recordings, asked_for=False)
     paths = [p for p in sorted(source.rglob("*.txt")) if is_selection_table(p)]
     if paths:
         return _from_selections(paths, recordings, label_column=label_column)
@@ -141,12 +141,12 @@ def _speaks_of(path: Path, source: Path) -> Table | None:
         return None
     if not {"file_name", "species_name"} <= set(table.columns):
         return None
-    reader = _TableReader(table, source)
+    reader = _TableReader(table, source, asked_for=False)
     return table if any(map(reader.find, table.rows)) else None
 
 
 def _from_table(
-    table: Table, source: Path, recordings: Sequence[Path]
+    table: Table, source: Path, recordings: Sequence[Path], *, asked_for: bool
 ) -> SourceContents:
     missing = [n for n in ("file_name", "species_name") if n not in table.columns]
     if missing:
@@ -154,7 +154,7 @@ def _from_table(
             f"{table.path}: has no column {', '.join(map(repr, missing))}; "
             f"it has {', '.join(table.columns)}; rename or add what is missing"
         )
-    reader = _TableReader(table, source)
+    reader = _TableReader(table, source, asked_for=asked_for)
     for number, row in enumerate(table.rows, start=2):  # the header is line 1
         reader.add(row, where=f"{table.path.name} row {number}")
     for path in recordings:
@@ -172,9 +172,10 @@ def _from_table(
 class _TableReader:
     """Gathers the rows of a table, one after the other."""
 
-    def __init__(self, table: Table, source: Path) -> None:
+    def __init__(self, table: Table, source: Path, *, asked_for: bool) -> None:
         self._folders = (table.path.parent, source)
         self._source = source.resolve()
+        self._asked_for = asked_for
         self.stretches: list[LabelledStretch] = []
         self.failures: list[Failure] = []
         self.known: set[Path] = set()
@@ -203,12 +204,10 @@ class _TableReader:
 
     def _is_elsewhere(self, path: Path, row: Row) -> bool:
         """Say whether a row is of a file that the source has nothing to do with."""
-        of_all = self._folders[0].resolve() in self._source.parents
-        return (
-            not self._is_below(path)
-            and self.find(row) is None
-            and (of_all or path.is_file())
-        )
+        if self._is_below(path) or self.find(row) is not None:
+            return False
+        # A table that was picked up by itself may be of much more than the source.
+        return path.is_file() or not self._asked_for
 
     def _is_below(self, path: Path) -> bool:
         return self._source in path.resolve().parents
