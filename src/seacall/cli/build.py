@@ -88,7 +88,6 @@ def prepare(
             "front_end.profile": profile,
             "front_end.fit": fit,
             "seed": seed,
-            "n_workers": workers,
         },
     )
     with console.live():
@@ -98,6 +97,7 @@ def prepare(
             settings=settings,
             table=table,
             overwrite=overwrite,
+            n_workers=workers,
             progress=lambda done, total: console.progress("prepare", done, total),
         )
     print_result(report.lines(), report.as_dict(), as_json=as_json)

@@ -132,9 +132,8 @@ def run_demo(
     prepared = PrepareSettings.model_validate(
         {
             "split_by": split_by,
-            "front_end": choice.front_end(),
+            "front_end": choice,
             "seed": seed,
-            "n_workers": n_workers,
         }
     )
     report = clock.run(
@@ -143,6 +142,7 @@ def run_demo(
             recordings,
             out / "dataset",
             settings=prepared,
+            n_workers=n_workers,
             progress=lambda done, total: observer.progress("prepare", done, total),
         ),
     )

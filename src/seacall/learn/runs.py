@@ -23,7 +23,7 @@ from seacall.config import (
     TrainSettings,
 )
 from seacall.data.loader import clip_tensors, ordered_loader
-from seacall.errors import CheckpointError, SettingsError
+from seacall.errors import SettingsError
 from seacall.learn import processes
 from seacall.learn.dataset import Dataset, load_dataset, require_trainable
 from seacall.learn.distill import DistillationLoss
@@ -39,7 +39,7 @@ from seacall.learn.train import (
     fit,
 )
 from seacall.models.checkpoint import WEIGHTS_NAME, Card, read_card, write_card
-from seacall.models.network import build_network, load_network, save_model, save_pth
+from seacall.models.network import build_network, load_model, save_model, save_pth
 from seacall.models.pretrained import check_sha256, fetch
 from seacall.models.vggish import (
     VGGISH_SHA256,
@@ -128,10 +128,15 @@ def train(settings: TrainRun, context: RunContext) -> Card:
         return _finish(network, result, card, dataset, names, context)
 
 
-def distill(teacher_folder: Path, settings: DistillRun, context: RunContext) -> Card:
+def distill(teacher_path: Path, settings: DistillRun, context: RunContext) -> Card:
     """Distil a student from a trained teacher on a dataset folder.
 
     The teacher's logits are computed once. Its front end and classes are the student's.
+
+    Parameters
+    ----------
+    teacher_path
+        Model folder, or ``.pth`` file with metadata.
 
     Returns
     -------
@@ -144,8 +149,8 @@ def distill(teacher_folder: Path, settings: DistillRun, context: RunContext) -> 
         Any of its kinds, in one line, for wrong settings, data or files.
     """
     with processes.group(context.device):
-        teacher_card = read_card(teacher_folder)
-        teacher = load_network(teacher_folder).to(context.device).eval()
+        teacher, teacher_card = load_model(teacher_path)
+        teacher = teacher.to(context.device).eval()
         dataset = _open(context, teacher_card.front_end, labels=teacher_card.labels)
         torch.manual_seed(settings.train.seed)
         student = build_network("AudioTransformerStudent", len(dataset.labels))
@@ -170,7 +175,7 @@ def distill(teacher_folder: Path, settings: DistillRun, context: RunContext) -> 
             teacher_card.front_end,
             seed=settings.train.seed,
             training=settings.model_dump(mode="json"),
-            teacher=f"{teacher_card.architecture} {_weights_id(teacher_card)}",
+            teacher=_name_of(teacher_card),
         )
         n_student, n_teacher = _n_parameters(student), _n_parameters(teacher)
         context.observer.say(
@@ -452,7 +457,6 @@ def _n_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def _weights_id(card: Card) -> str:
-    if WEIGHTS_NAME not in card.files:
-        raise CheckpointError("the teacher's card lists no weights; train it again")
-    return card.files[WEIGHTS_NAME][:12]
+def _name_of(card: Card) -> str:
+    """Name a model by its architecture and the start of its weights' sha256."""
+    return f"{card.architecture} {card.files.get(WEIGHTS_NAME, '')[:12]}".strip()

@@ -433,7 +433,9 @@ class _Tally:
         if n == 0:
             raise ValueError("need at least one batch, got none")
         accuracy = float(np.trace(confusion)) / n
-        return EpochFigures(loss=loss / n, accuracy=accuracy, f1=float(macro_f1(confusion)))
+        return EpochFigures(
+            loss=loss / n, accuracy=accuracy, f1=float(macro_f1(confusion))
+        )
 
 
 def _rank(record: dict[str, float]) -> tuple[float, float]:

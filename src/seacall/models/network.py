@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from seacall.errors import CheckpointError
@@ -74,6 +75,26 @@ def load_network(folder: Path) -> nn.Module:
     path = checked_file(folder, card, WEIGHTS_NAME)
     fill(network, read_state_dict(path), path=path)
     return network
+
+
+def load_model(path: Path) -> tuple[nn.Module, Card]:
+    """Load a network with its card, from a model folder or a ``.pth`` with metadata.
+
+    Raises
+    ------
+    CheckpointError
+        As :func:`load_network`, and for a ``.pth`` file that holds weights alone.
+    """
+    if path.is_dir():
+        return load_network(path), read_card(path)
+    network, config = _from_pth(path)
+    try:
+        return network, Card.model_validate(config)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path}: holds weights without what they need (labels, front end); "
+            "give the model folder, or a .pth file with metadata"
+        ) from error
 
 
 def load_model_for_inference(

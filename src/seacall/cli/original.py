@@ -1,0 +1,63 @@
+"""What the original program does: teacher if needed, then the distilled student."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from seacall.cli.console import Console, guarded
+
+
+def run(options: argparse.Namespace) -> None:
+    """Distil on a folder as described, with the original front end; then exit.
+
+    Parameters
+    ----------
+    options
+        ``root``, ``teacher``, ``weights``, ``out``, ``epochs``, ``device``, ``resume``.
+    """
+    sys.exit(guarded(lambda: _run(options, Console())))
+
+
+def _run(options: argparse.Namespace, console: Console) -> None:
+    from seacall.errors import require
+
+    require("torch", "train")
+    from seacall.config import (
+        DistillRun,
+        FrontEndChoice,
+        TeacherSettings,
+        TrainRun,
+        TrainSettings,
+        checked,
+    )
+    from seacall.learn import runs
+    from seacall.learn.text import card_lines
+    from seacall.learn.train import choose_device
+
+    out = options.out or options.root / "output"
+    device = choose_device(options.device)
+    settings = checked(TrainSettings, {"epochs": options.epochs})
+
+    def context(folder: Path) -> runs.RunContext:
+        return runs.RunContext(
+            data=options.root,
+            out=folder,
+            device=device,
+            observer=console,
+            resume=options.resume,
+        )
+
+    teacher = options.teacher or out / "teacher"
+    with console.live():
+        finished = options.resume and (teacher / "card.json").is_file()
+        if options.teacher is None and not finished:
+            teacher_run = TrainRun(
+                front_end=FrontEndChoice(profile="original-16k", fit="pad"),
+                teacher=TeacherSettings(weights=options.weights),
+                train=settings,
+            )
+            runs.train(teacher_run, context(teacher))
+        card = runs.distill(teacher, DistillRun(train=settings), context(out))
+    console.say("\n".join([*card_lines(card), f"student: {out}"]))
