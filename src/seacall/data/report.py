@@ -67,8 +67,8 @@ class PrepareReport:
     def lines(self) -> list[str]:
         """Return the report as text, at most 100 columns wide."""
         return [
-            f"labels   {self.origin}",
-            f"split    {self.rule}",
+            *_wrapped(f"labels   {self.origin}"),
+            *_wrapped(f"split    {self.rule}"),
             "",
             *self._table(),
             "",
