@@ -13,7 +13,7 @@ from sounds import chirp, silence, write_wav
 
 from seacall.config import FrontEndSettings, original_front_end
 from seacall.data.arrays import load_arrays
-from seacall.data.cache import FrontEndCache, file_sha256
+from seacall.data.cache import FrontEndCache, recording_sha256
 from seacall.data.manifest import LabelledClip
 
 SETTINGS = original_front_end()
@@ -107,7 +107,7 @@ def test_features_made_with_the_same_settings_are_used(clips):
 
 def test_features_of_a_file_that_has_changed_are_computed_anew(clips):
     own = tuple(float(k) for k in range(18))
-    old = replace(clips[0], features=own, sha256=file_sha256(clips[0].path))
+    old = replace(clips[0], features=own, sha256=recording_sha256(clips[0].path))
     write_wav(old.path, chirp(500.0))
     arrays = load_arrays(
         [old],

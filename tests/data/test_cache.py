@@ -8,7 +8,7 @@ from sounds import chirp, silence, tone, write_wav
 
 from seacall.config import FrontEndSettings, original_front_end
 from seacall.data import cache as cache_module
-from seacall.data.cache import FrontEndCache, file_sha256, labelled_inputs
+from seacall.data.cache import FrontEndCache, labelled_inputs, recording_sha256
 from seacall.errors import AudioError
 
 SETTINGS = original_front_end()
@@ -105,4 +105,4 @@ def test_a_recording_that_starts_after_the_clip_is_silent(tmp_path):
 
 def test_a_missing_file_is_an_audio_error(tmp_path):
     with pytest.raises(AudioError, match="cannot be read"):
-        file_sha256(tmp_path / "none.wav")
+        recording_sha256(tmp_path / "none.wav")

@@ -113,8 +113,8 @@ def with_ten_classes(state: dict[str, torch.Tensor]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without_a_tensor, r"1 of the network's 312 tensors are missing.*fc1\.bias"),
-        (with_another_tensor, r"1 tensors are not the network's.*surplus"),
+        (without_a_tensor, r"lacks 1 of 312 layers.*fc1\.bias"),
+        (with_another_tensor, r"1 layers too many.*surplus"),
         (with_ten_classes, r"classifier\.5\.weight has shape \(10, 512\).*\(527, 512"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -136,7 +136,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(
 
 @pytest.mark.parametrize("name", ["no.safetensors", "no.pt"])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CheckpointError, match=rf"{name}: .*\(there is no such file\)"):
+    with pytest.raises(CheckpointError, match=rf"{name}: no such file"):
         load_efficientat(tmp_path / name)
 
 
@@ -163,7 +163,6 @@ def test_a_file_cut_short_is_refused(
         load_efficientat(path)
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_changed_bytes_never_end_in_a_foreign_error(tmp_path: Path) -> None:
     path = tmp_path / "changed.pt"
     torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
@@ -202,7 +201,7 @@ def test_code_in_a_weight_file_does_not_run(
 def test_a_file_of_something_else_is_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "other.pt"
     torch.save(content, path)
-    with pytest.raises(CheckpointError, match="not tensors by name"):
+    with pytest.raises(CheckpointError, match="dictionary of weights"):
         load_efficientat(path)
 
 

@@ -202,8 +202,8 @@ def _read(path: Path, sound: soundfile.SoundFile, length: int) -> NDArray[np.flo
             block = sound.read(length, dtype="int16", always_2d=True)
             y: NDArray[np.float32] = np.multiply(block, _INT16_SCALE, dtype=np.float32)
             return y
-        y = sound.read(length, dtype="float32", always_2d=True)
-        return y
+        block = sound.read(length, dtype="float32", always_2d=True)
+        return np.asarray(block, np.float32)
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path}: cannot be decoded at sample {sound.tell()} ({_reason(error)}); "

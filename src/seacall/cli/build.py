@@ -53,6 +53,13 @@ def prepare(
             "lies in the source folder."
         ),
     ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of selection tables with the label. Default: the first usual "
+            "one, such as Species."
+        ),
+    ] = None,
     split_by: Annotated[
         str | None,
         typer.Option(
@@ -84,6 +91,7 @@ def prepare(
         PrepareSettings,
         config,
         {
+            "label_column": label_column,
             "split_by": split_by,
             "front_end.profile": profile,
             "front_end.fit": fit,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seacall.audio.features import FEATURE_FACTORS, FEATURE_NAMES
 from seacall.audio.frontend import ClipInputs
 from seacall.config import FrontEndSettings
-from seacall.data.cache import FrontEndCache, file_sha256
+from seacall.data.cache import FrontEndCache, recording_sha256
 from seacall.data.manifest import SPLIT_FOLDERS, Failure, LabelledClip
 from seacall.data.pool import Progress, map_files
 from seacall.errors import AudioError
@@ -107,7 +107,7 @@ class _Job:
 
     def _changed(self) -> bool:
         known = self.clip.sha256
-        return bool(known) and file_sha256(self.clip.path) != known
+        return bool(known) and recording_sha256(self.clip.path) != known
 
 
 def _call(job: _Job) -> ClipInputs | str:

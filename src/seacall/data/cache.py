@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +15,7 @@ from seacall.audio.features import FEATURE_NAMES
 from seacall.audio.frontend import ClipInputs, clip_inputs, first_clip
 from seacall.config import FrontEndSettings
 from seacall.errors import AudioError
+from seacall.files import file_sha256, written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +40,8 @@ def labelled_inputs(path: Path, settings: FrontEndSettings) -> ClipInputs:
     return clip_inputs(first_clip(path, settings), settings)
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, 64 hex digits.
+def recording_sha256(path: Path) -> str:
+    """Return the sha256 of a recording's bytes, 64 hex digits.
 
     Raises
     ------
@@ -50,8 +49,7 @@ def file_sha256(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise AudioError(
             f"{path}: cannot be read ({error.strerror}); check path and permissions"
@@ -92,7 +90,7 @@ class FrontEndCache:
         return inputs
 
     def _place(self, folder: Path, path: Path, settings: FrontEndSettings) -> Path:
-        sha256 = file_sha256(path)
+        sha256 = recording_sha256(path)
         front_end = f"{settings.fingerprint()}-v{FRONT_END_VERSION}"
         return folder / front_end / sha256[:2] / f"{sha256}.npz"
 
@@ -133,13 +131,10 @@ def _load(kept: Path, settings: FrontEndSettings) -> ClipInputs | None:
 
 
 def _save(kept: Path, inputs: ClipInputs) -> None:
-    # Under its own name only when whole: a stopped run leaves no half result.
-    unfinished = kept.with_name(f".{kept.stem}.{os.getpid()}.tmp")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+        with written_whole(kept) as part, part.open("wb") as file:
             np.savez(file, log_mel=inputs.log_mel, features=inputs.features)
-        unfinished.replace(kept)
     except OSError as error:
         _warn_once(str(kept.parents[2]), error.strerror or type(error).__name__)
 

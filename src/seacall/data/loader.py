@@ -79,5 +79,5 @@ def training_loader(
 def ordered_loader(
     tensors: tuple[Tensor, ...], *, batch_size: int
 ) -> DataLoader[tuple[Tensor, ...]]:
-    """Yield batches in the order of the set, for validation and for asking a teacher."""
+    """Yield batches in the order of the set: to validate, or to ask a teacher."""
     return DataLoader(TensorDataset(*tensors), batch_size=batch_size)

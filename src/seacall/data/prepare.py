@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from seacall.config import FrontEndChoice, Settings, write_toml
 from seacall.data.arrays import load_arrays
-from seacall.data.cache import FrontEndCache, file_sha256
+from seacall.data.cache import FrontEndCache, recording_sha256
 from seacall.data.convert import Files, write_wav
 from seacall.data.duplicates import (
     AudioPrint,
@@ -266,7 +266,7 @@ def _take(job: _Job) -> _Taken | Failure:
                 f"{s.path}: lasts {recording.duration_s:.4g} s, less than "
                 f"min_duration_s = {job.min_duration_s:g}; leave it out or lower that"
             )
-        sha256 = file_sha256(job.target)
+        sha256 = recording_sha256(job.target)
     except AudioError as error:
         job.target.unlink(missing_ok=True)
         return Failure(s.path, str(error))

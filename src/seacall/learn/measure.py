@@ -21,6 +21,7 @@ from seacall.learn.baselines import Rows, baseline_scores
 from seacall.learn.dataset import Dataset
 from seacall.learn.evaluate import evaluate_predictions
 from seacall.learn.evaluation import Evaluation
+from seacall.learn.metrics import FloatArray
 from seacall.learn.observe import Observer
 from seacall.learn.plots import plot_confusion, plot_per_class, plot_reliability
 from seacall.learn.predictions import Predictions, write_predictions
@@ -112,13 +113,10 @@ def measure(
     predictions = predict(
         classifier, arrays, root=dataset.manifest.root, split=split, observer=observer
     )
-    trained_on = _rows(dataset.train)
     evaluation = evaluate_predictions(
         predictions,
-        baselines=baseline_scores(
-            trained_on, _rows(arrays), n_classes=len(predictions.labels)
-        ),
-        train_deployments=set(trained_on.deployments) - {""},
+        baselines=_baselines(dataset, arrays, n_classes=len(predictions.labels)),
+        train_deployments=_train_deployments(classifier.card, dataset),
         rng=np.random.default_rng(0),
         threshold=classifier.card.threshold if threshold is None else threshold,
     )
@@ -149,6 +147,22 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
 def _arrays(dataset: Dataset, split: Split) -> ClipArrays:
     splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
     return splits[split]
+
+
+def _train_deployments(card: Card, dataset: Dataset) -> set[str] | None:
+    """Return what the model was trained on; None if it was on another dataset."""
+    if card.manifest_sha256 != dataset.manifest.fingerprint():
+        return None
+    return {clip.deployment for clip in dataset.train.clips}
+
+
+def _baselines(
+    dataset: Dataset, arrays: ClipArrays, *, n_classes: int
+) -> dict[str, FloatArray]:
+    """Return the baselines' scores; none where the dataset has nothing to train on."""
+    if not len(dataset.train.targets):
+        return {}
+    return baseline_scores(_rows(dataset.train), _rows(arrays), n_classes=n_classes)
 
 
 def _rows(arrays: ClipArrays) -> Rows:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from seacall.config import FrontEndSettings, Settings
 from seacall.errors import CheckpointError
-from seacall.models.pretrained import check_sha256, file_sha256
+from seacall.files import file_sha256, written_whole
+from seacall.labels import UNKNOWN
+from seacall.models.pretrained import check_sha256
 
 SCHEMA_VERSION = 1
 CARD_NAME = "card.json"
@@ -18,6 +20,8 @@ WEIGHTS_NAME = "model.safetensors"
 ONNX_NAME = "model.onnx"
 DEFAULT_THRESHOLD = 0.7
 """Best scores below it are answered ``unknown`` when nothing was calibrated."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Card(Settings):
@@ -35,7 +39,7 @@ class Card(Settings):
     """From recording to network input."""
     threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
     """Smallest score that counts as an answer."""
-    calibration_temperature: float = Field(default=1.0, gt=0)
+    calibration_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Divides logits before the softmax; 1: not calibrated."""
     n_parameters: int = Field(default=0, ge=0)
     """Trained numbers in the network."""
@@ -53,8 +57,16 @@ class Card(Settings):
     """Settings of the training run."""
     metrics: dict[str, Any] = Field(default_factory=dict)
     """Figures, with the data and the split that they were measured on."""
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, Sha256] = Field(default_factory=dict)
     """sha256 of each file beside this one, by name."""
+
+    @model_validator(mode="after")
+    def _labels_are_classes(self) -> Self:
+        if self.labels[-1] != UNKNOWN or len(set(self.labels)) < len(self.labels):
+            raise ValueError(
+                f"labels {self.labels} must differ, and the last must be {UNKNOWN!r}"
+            )
+        return self
 
 
 def write_card(folder: Path, card: Card) -> Card:
@@ -72,9 +84,8 @@ def write_card(folder: Path, card: Card) -> Card:
     }
     card = card.model_copy(update={"files": files})
     text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    temporary = folder / (CARD_NAME + ".part")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(folder / CARD_NAME)
+    with written_whole(folder / CARD_NAME) as part:
+        part.write_text(text + "\n", encoding="utf-8")
     return card
 
 
@@ -101,15 +112,16 @@ def read_card(folder: Path) -> Card:
                 f"{SCHEMA_VERSION}; use the seacall version that wrote it"
             )
         return Card.model_validate(values)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path}: cannot be read as JSON ({error}); copy the model folder again"
-        ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "card"
+        message = first["msg"].removeprefix("Value error, ")
         raise CheckpointError(
-            f"{path}: {where}: {first['msg']}; copy the model folder again"
+            f"{path}: {where}: {message}; copy the model folder again"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read as JSON ({error}); copy the model folder again"
         ) from error
 
 

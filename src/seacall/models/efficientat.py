@@ -11,18 +11,14 @@ Modules carry the names of the published weights (``features``, ``block``,
 
 from __future__ import annotations
 
-import pickle
-import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from seacall.errors import CheckpointError
+from seacall.models.weights import fill, read_state_dict
 
 EFFICIENTAT_URL = (
     "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
@@ -241,94 +237,7 @@ def load_efficientat(path: Path) -> EfficientAT:
     CheckpointError
         If the file cannot be read, or its tensors' names or shapes do not fit.
     """
-    state = _read_state(path)
     network = EfficientAT()
-    problem = _misfit(state, network.state_dict())
-    if problem:
-        raise CheckpointError(
-            f"{path}: {problem}; use the weights of EfficientAT mn04_as, "
-            f"published at {EFFICIENTAT_URL}"
-        )
-    network.load_state_dict(state)
+    source = f"the weights of EfficientAT mn04_as, published at {EFFICIENTAT_URL}"
+    fill(network, read_state_dict(path), path=path, source=source)
     return network.eval()
-
-
-# What safetensors and torch raise on a file that is missing, cut short, not theirs, or
-# that asks for code to run: torch's safe unpickler trips over a damaged file in many
-# ways (found by changing bytes at random).
-_READ_ERRORS = (
-    OSError,
-    EOFError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    pickle.UnpicklingError,
-    safetensors.SafetensorError,
-)
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    is_safetensors = path.suffix == ".safetensors"
-    try:
-        if is_safetensors:
-            return safetensors.torch.load_file(path, device="cpu")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except _READ_ERRORS as error:
-        raise CheckpointError(
-            f"{path}: cannot be read as weights ({_reason(error)}); give a "
-            f".safetensors file, or the state dict published at {EFFICIENTAT_URL}"
-        ) from error
-    if not _is_tensors_by_name(state):
-        raise CheckpointError(
-            f"{path}: holds a {type(state).__name__} that is not tensors by name; give "
-            f"a .safetensors file, or the state dict published at {EFFICIENTAT_URL}"
-        )
-    return dict(state)
-
-
-def _reason(error: Exception) -> str:
-    """Say in a few words what went wrong."""
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, EOFError):
-        return "it is empty or cut short"
-    if isinstance(error, pickle.UnpicklingError):
-        # torch's own text is a page that advises to let the file run code.
-        return "it is damaged, or holds more than tensors"
-    # What follows the first sentence of the others is guesses.
-    first_line = str(error).strip().partition("\n")[0]
-    return first_line.partition(". ")[0] or type(error).__name__
-
-
-def _is_tensors_by_name(state: object) -> bool:
-    return isinstance(state, dict) and all(
-        isinstance(name, str) and isinstance(tensor, Tensor)
-        for name, tensor in state.items()
-    )
-
-
-def _misfit(found: dict[str, Tensor], needed: dict[str, Tensor]) -> str:
-    """Say in which way the tensors found are not those needed; empty if they are."""
-    missing = sorted(needed.keys() - found.keys())
-    if missing:
-        return (
-            f"{len(missing)} of the network's {len(needed)} tensors are missing, "
-            f"the first is {missing[0]}"
-        )
-    unknown = sorted(found.keys() - needed.keys())
-    if unknown:
-        return (
-            f"{len(unknown)} tensors are not the network's, the first is {unknown[0]}"
-        )
-    for name, tensor in needed.items():
-        if found[name].shape != tensor.shape:
-            return (
-                f"{name} has shape {tuple(found[name].shape)}, "
-                f"and the network needs {tuple(tensor.shape)}"
-            )
-    return ""

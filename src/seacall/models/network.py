@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from seacall.errors import CheckpointError
+from seacall.files import written_whole
 from seacall.models.checkpoint import (
     WEIGHTS_NAME,
     Card,
@@ -140,9 +141,8 @@ def save_pth(network: nn.Module, path: Path, card: Card | None = None) -> None:
     if card is not None:
         config = card.model_dump(mode="json")
         content = {"model_state_dict": state, "config": config}
-    temporary = path.with_name(path.name + ".part")
-    torch.save(content, temporary)
-    temporary.replace(path)
+    with written_whole(path) as part, part.open("wb") as file:
+        torch.save(content, file)
 
 
 def _from_pth(path: Path) -> tuple[nn.Module, dict[str, Any]]:

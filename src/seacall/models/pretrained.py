@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from seacall.errors import CheckpointError
+from seacall.files import file_sha256, written_whole
 
 _TIMEOUT_S = 60
 _PIECE = 1 << 20
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file, as 64 hex digits, without loading it whole."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def check_sha256(path: Path, sha256: str) -> None:
@@ -25,11 +20,16 @@ def check_sha256(path: Path, sha256: str) -> None:
     Raises
     ------
     CheckpointError
-        If the file is missing or its bytes differ.
+        If the file is missing, cannot be read, or its bytes differ.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; check the path")
-    found = file_sha256(path)
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from error
     if not found.startswith(sha256):
         raise CheckpointError(
             f"{path}: sha256 starts with {found[: max(8, len(sha256))]} and should "
@@ -67,16 +67,31 @@ def fetch(url: str, *, sha256: str, folder: Path | None = None) -> Path:
     folder = folder or cache_folder()
     path = folder / url.rsplit("/", 1)[-1]
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        try:
+        _make(folder)
+        with written_whole(path) as part:
             _download(url, part)
-            check_sha256(part, sha256)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+            _check_download(part, sha256, url=url)
     check_sha256(path, sha256)
     return path
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder}: cannot be made ({error.strerror}); downloads are kept there"
+        ) from error
+
+
+def _check_download(part: Path, sha256: str, *, url: str) -> None:
+    found = file_sha256(part)
+    if not found.startswith(sha256):
+        raise CheckpointError(
+            f"{url}: sha256 of what came starts with {found[: max(8, len(sha256))]} "
+            f"and should start with {sha256}; nothing was kept, try again later or "
+            "download it elsewhere and give the file's path"
+        )
 
 
 def _download(url: str, path: Path) -> None:
@@ -87,7 +102,7 @@ def _download(url: str, path: Path) -> None:
         ):
             while piece := reply.read(_PIECE):
                 out.write(piece)
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise CheckpointError(
             f"{url}: cannot be downloaded ({error}); "
             "download it elsewhere and give the file's path"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
-from collections.abc import Mapping
+import struct
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -14,6 +15,27 @@ import torch
 from torch import Tensor, nn
 
 from seacall.errors import CheckpointError
+
+T = TypeVar("T")
+
+# What safetensors and torch raise on a file that is cut short, not theirs, or that asks
+# for code to run: torch's safe unpickler trips over a damaged file in many ways (found
+# by changing bytes at random).
+_READ_ERRORS = (
+    OSError,
+    EOFError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    pickle.UnpicklingError,
+    safetensors.SafetensorError,
+)
 
 
 def read_pth(path: Path) -> dict[str, Any]:
@@ -25,27 +47,11 @@ def read_pth(path: Path) -> dict[str, Any]:
         If it is missing, damaged, no dictionary, or holds anything that would have
         to be executed; nothing is executed.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; give a .pth file or model folder")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path}: refused, it holds more than tensors and plain values and could "
-            "run code; save it again as a plain state_dict, or as safetensors"
-        ) from error
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path}: is damaged or no weight file ({reason}); copy it again"
-        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about old pickle protocols
+        content = _read(
+            path, lambda: torch.load(path, map_location="cpu", weights_only=True)
+        )
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{path}: holds a {type(content).__name__}, not a dictionary of weights; "
@@ -95,8 +101,19 @@ def write_safetensors(model: nn.Module, path: Path) -> None:
     safetensors.torch.save_file(state, path)
 
 
-def fill(model: nn.Module, state: Mapping[str, Tensor], *, path: Path) -> None:
+def fill(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    path: Path,
+    source: str = "a checkpoint of that architecture",
+) -> None:
     """Put weights into a network that must fit them exactly.
+
+    Parameters
+    ----------
+    path, source
+        Where the weights come from, and what to give instead if they do not fit.
 
     Raises
     ------
@@ -109,30 +126,49 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], *, path: Path) -> None:
     extra = sorted(state.keys() - own.keys())
     if missing or extra:
         what = (
-            f"lacks layer {missing[0]}"
+            f"lacks {len(missing)} of {len(own)} layers (the first is {missing[0]})"
             if missing
-            else f"has a layer {extra[0]} too many"
+            else f"has {len(extra)} layers too many (the first is {extra[0]})"
         )
         raise CheckpointError(
-            f"{path}: {what}, so it is not a {name_of_model}; "
-            "give a checkpoint of that architecture"
+            f"{path}: {what}, so it is no {name_of_model}; give {source}"
         )
     for name, value in own.items():
         if state[name].shape != value.shape:
             raise CheckpointError(
                 f"{path}: layer {name} has shape {tuple(state[name].shape)} where this "
-                f"{name_of_model} has {tuple(value.shape)}; "
-                "give the class count that it was trained with"
+                f"{name_of_model} has {tuple(value.shape)}, perhaps for another "
+                f"number of classes; give {source}"
             )
     model.load_state_dict(dict(state))
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    return _read(path, lambda: safetensors.torch.load_file(path))
+
+
+def _read(path: Path, load: Callable[[], T]) -> T:
+    """Load a file; whatever goes wrong with it is told in one line."""
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; give a weight file")
-    try:
-        return safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: is damaged or not safetensors ({error}); copy it again"
+            f"{path}: no such file; give a .pth or .safetensors file, or a model folder"
+        )
+    try:
+        return load()
+    except _READ_ERRORS as error:
+        raise CheckpointError(
+            f"{path}: cannot be read as weights ({_reason(error)}); copy it again, or "
+            "save it as a plain state_dict or as safetensors"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words what went wrong."""
+    if isinstance(error, EOFError):
+        return "it is empty or cut short"
+    if isinstance(error, pickle.UnpicklingError):
+        # torch's own text is a page that advises to let the file run code.
+        return "it is damaged, or holds more than tensors and could run code: refused"
+    # What follows the first sentence of the others is guesses.
+    first_line = str(error).strip().partition("\n")[0]
+    return first_line.partition(". ")[0] or type(error).__name__
