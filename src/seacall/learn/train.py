@@ -170,14 +170,18 @@ def evaluate_epoch(
     criterion: nn.Module,
     *,
     device: torch.device | str,
+    precision: Precision | None = None,
 ) -> EpochFigures:
-    """Measure a network in single precision, without changing it."""
+    """Measure a network without changing it."""
+    device = torch.device(device)
+    precision = precision or Precision(device, enabled=False)
     network.eval()
     tally = _Tally()
     with torch.inference_mode():
         for batch in loader:
             x, features, targets, *cached = (part.to(device) for part in batch)
-            logits = network(x, features)
+            with precision.autocast():
+                logits = network(x, features).float()
             asked = cached[0] if cached else logits
             tally.add(criterion(logits, asked, targets), logits, targets)
     return tally.figures()
@@ -314,7 +318,11 @@ class _Run:
         # The first process measures for all, so that all take the same decisions.
         held_out = processes.from_first(
             lambda: evaluate_epoch(
-                self.network, val_loader, criterion, device=self.device
+                self.network,
+                val_loader,
+                criterion,
+                device=self.device,
+                precision=self.precision,
             )
         )
         if epoch > self.settings.warmup_epochs:

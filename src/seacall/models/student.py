@@ -39,9 +39,10 @@ class AudioTransformerStudent(nn.Module):
         self.num_additional_features = num_additional_features
         self.num_classes = num_classes
         self.scale = InputScale(n_features=num_additional_features)
+        # Channels last in memory: twice as fast to train on a CPU.
         self.cnn = nn.Sequential(
             *_convolution(1, 16), *_convolution(16, 32), *_convolution(32, 64)
-        )
+        ).to(memory_format=torch.channels_last)
         self.attention = CBAM(64, reduction=8, kernel_size=7)
         self.feature_layer = nn.Sequential(
             nn.Linear(num_additional_features, 32),
