@@ -54,6 +54,9 @@ class Profile(Settings):
     """What the mel bands sum up."""
     log_offset: float = Field(gt=0)
     """Added before the natural logarithm; the floor of the log-mel is its log."""
+    background: Literal["kept", "removed"] = "kept"
+    """Removed: each band's mean over the clip is subtracted from its log-mel, and with
+    it what is constant: the recorder's response, hum, steady noise."""
     n_frames: int = Field(default=96, gt=0)
     """Frames in one patch."""
     precision: Literal["single", "double"] = "single"
@@ -122,6 +125,7 @@ PROFILES: dict[str, Profile] = {
             fmax=24_000.0,
             spectrum="magnitude",
             log_offset=1e-4,
+            background="removed",
         ),
     )
 }

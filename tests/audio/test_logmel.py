@@ -84,7 +84,7 @@ def by_audioset(y: NDArray[np.float32]) -> NDArray[np.float64]:
 @pytest.mark.parametrize("profile_name", ["original-16k", "wide-48k"])
 @pytest.mark.parametrize("name", list(signals(16_000)))
 def test_log_mel_agrees_with_librosa(name: str, profile_name: str) -> None:
-    profile = PROFILES[profile_name]
+    profile = PROFILES[profile_name].model_copy(update={"background": "kept"})
     y = signals(profile.sample_rate)[name]
     expected = by_librosa(y, profile)
     got = log_mel(y, profile)
@@ -121,17 +121,37 @@ def test_original_profile_agrees_with_torch_stft() -> None:
 
 @pytest.mark.parametrize("profile_name", PROFILE_NAMES)
 def test_silence_lies_on_the_floor(profile_name: str) -> None:
-    profile = PROFILES[profile_name]
+    profile = PROFILES[profile_name].model_copy(update={"background": "kept"})
     patches = log_mel(np.zeros(5 * profile.sample_rate, np.float32), profile)
     assert patches.shape == (5, 96, 64)
     assert patches.dtype == np.float32
     np.testing.assert_allclose(patches, np.log(profile.log_offset), rtol=1e-6)
 
 
+def test_removing_the_background_takes_each_bands_mean_away(
+    rng: np.random.Generator,
+) -> None:
+    removed = PROFILES["wide-48k"]
+    kept = removed.model_copy(update={"background": "kept"})
+    y = rng.standard_normal(240_000).astype(np.float32)
+    patches = log_mel(y, kept)
+    expected = patches - patches.mean(axis=(0, 1), dtype=np.float64)
+    np.testing.assert_allclose(log_mel(y, removed), expected, atol=1e-5)
+
+
+def test_a_recorders_response_leaves_no_trace_without_background(
+    rng: np.random.Generator,
+) -> None:
+    y = rng.standard_normal(240_000).astype(np.float32)
+    profile = PROFILES["wide-48k"]
+    difference = log_mel(0.1 * y, profile) - log_mel(y, profile)
+    assert np.abs(difference).max() < 1e-2
+
+
 @pytest.mark.parametrize("profile_name", PROFILE_NAMES)
 @pytest.mark.parametrize("hz", [1_000, 3_500, 7_000])
 def test_a_tone_lights_the_band_that_holds_it(profile_name: str, hz: float) -> None:
-    profile = PROFILES[profile_name]
+    profile = PROFILES[profile_name].model_copy(update={"background": "kept"})
     t = np.arange(5 * profile.sample_rate) / profile.sample_rate
     patches = log_mel(np.sin(2 * np.pi * hz * t).astype(np.float32), profile)
     mels = np.linspace(

@@ -102,20 +102,25 @@ class ClipCutter:
         self._pending = np.empty(0, np.float32)
         self._start = 0  # sample of the recording at which the next clip starts
         self._covered = 0  # first sample that no clip holds yet
+        self._gap = 0  # samples still to come before the next clip starts
 
     def push(self, y: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Add a chunk; yield ``(start_sample, clip)`` for each clip it completes."""
-        self._pending = np.concatenate([self._pending, y])
+        skipped = min(self._gap, len(y))
+        self._gap -= skipped
+        self._pending = np.concatenate([self._pending, y[skipped:]])
         used = 0
         while len(self._pending) - used >= self._clip_length:
             self._covered = self._start + self._clip_length
             yield self._start, self._pending[used : used + self._clip_length]
             used += self._hop_length
             self._start += self._hop_length
+        self._gap += max(0, used - len(self._pending))
         self._pending = self._pending[used:]
 
     def finish(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield the last clip, filled up, if some samples lie in no clip yet."""
-        if self._start + len(self._pending) > self._covered:
+        left = len(self._pending)
+        if left and self._start + left > self._covered:
             clip = fit_clip(self._pending, length=self._clip_length, fit=self._fit)
             yield self._start, clip

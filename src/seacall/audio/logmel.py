@@ -57,6 +57,8 @@ def log_mel(y: Float32, profile: Profile) -> Float32:
         done += len(power)
     mel += np.float32(profile.log_offset)
     np.log(mel, out=mel)
+    if profile.background == "removed":
+        mel -= mel.mean(axis=0, dtype=np.float64).astype(np.float32)
     return mel.reshape(n_patches, profile.n_frames, profile.n_mels)
 
 
