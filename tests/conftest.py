@@ -26,3 +26,37 @@ def real_data() -> Path:
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no real recordings at {folder}; set SEACALL_DATA to have them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset folder of 24 short recordings; see ``tiny``."""
+    import tiny
+
+    return tiny.write_dataset(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder: a teacher that was trained for two epochs."""
+    import tiny
+
+    from seacall.learn import runs
+
+    out = tmp_path_factory.mktemp("teacher") / "run"
+    runs.train(tiny.TEACHER_RUN, tiny.context(tiny_dataset, out))
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_student(
+    tiny_dataset: Path, tiny_teacher: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run folder: a student that was distilled for two epochs."""
+    import tiny
+
+    from seacall.learn import runs
+
+    out = tmp_path_factory.mktemp("student") / "run"
+    runs.distill(tiny_teacher, tiny.DISTILL_RUN, tiny.context(tiny_dataset, out))
+    return out

@@ -165,7 +165,7 @@ def train(
     with _context(data, out, device, console, resume, workers) as context:
         from seacall.learn import runs
 
-        keep_settings(settings, out, console)
+        keep_settings(settings, out, console, resume=resume)
         card = runs.train(settings, context)
     _print_card(card, out, as_json=as_json)
 
@@ -208,7 +208,7 @@ def distill(
     with _context(data, out, device, console, resume, workers) as context:
         from seacall.learn import runs
 
-        keep_settings(settings, out, console)
+        keep_settings(settings, out, console, resume=resume)
         card = runs.distill(teacher, settings, context)
     _print_card(card, out, as_json=as_json)
 

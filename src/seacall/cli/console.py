@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +13,11 @@ from typing import Any, TypeVar
 import typer
 
 from seacall.config import Settings, checked, read_toml, write_toml
+from seacall.errors import SeacallError, SettingsError
 
 SETTINGS_NAME = "settings.toml"
+_TRACES = ("card.json", "checkpoint.pt")
+"""Files that a run has begun to write once they are there."""
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
@@ -25,7 +29,7 @@ class Console:
     """Talks on stderr: lines, and a progress bar where stderr is a terminal."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+        self._quiet = quiet or not _speaks()
         self._bar: Any = None
         self._tasks: dict[str, Any] = {}
 
@@ -95,17 +99,47 @@ def settings_from(kind: type[S], config: Path | None, overrides: dict[str, Any])
         part = values
         for section in sections:
             part = part.setdefault(section, {})
+            if not isinstance(part, dict):
+                raise SettingsError(
+                    f"{config}: {section} = {part!r} is no section; "
+                    f"write [{section}] and its settings below"
+                )
         part[last] = value
     return checked(kind, values)
 
 
-def keep_settings(settings: Settings, out: Path, console: Console) -> None:
-    """Print a run's settings and store them beside its results."""
-    out.mkdir(parents=True, exist_ok=True)
+def keep_settings(
+    settings: Settings, out: Path, console: Console, *, resume: bool
+) -> None:
+    """Print a run's settings and store them beside its results.
+
+    Those of a run that has begun already stay as they are.
+
+    Raises
+    ------
+    SettingsError
+        If a run is to go on with other settings than it was begun with.
+    """
     values = settings.model_dump(mode="json")
-    write_toml(out / SETTINGS_NAME, values)
     for name, value in _flat(values):
         console.say(f"  {name} = {value}")
+    path = out / SETTINGS_NAME
+    if not any((out / name).exists() for name in _TRACES):
+        out.mkdir(parents=True, exist_ok=True)
+        if _speaks():
+            write_toml(path, values)
+    elif resume and path.is_file():
+        _refuse_other(dict(_flat(values)), dict(_flat(read_toml(path))), path)
+
+
+def _refuse_other(wanted: dict[str, Any], kept: dict[str, Any], path: Path) -> None:
+    for name in sorted(wanted.keys() | kept.keys()):
+        if wanted.get(name) != kept.get(name):
+            raise SettingsError(
+                f"{name} = {wanted.get(name)}: the run was begun with "
+                f"{kept.get(name)}; go on with --config {path}, "
+                "or choose another output folder"
+            )
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -118,8 +152,9 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 def print_result(lines: list[str], values: dict[str, Any], *, as_json: bool) -> None:
     """Print a command's result on stdout: a text for people, or JSON."""
-    text = json.dumps(values, ensure_ascii=False) if as_json else "\n".join(lines)
-    print(text)
+    text = json.dumps(values) if as_json else "\n".join(lines)
+    if text and _speaks():
+        print(text)
 
 
 def finish_with_failures(reasons: list[str], console: Console) -> None:
@@ -128,23 +163,49 @@ def finish_with_failures(reasons: list[str], console: Console) -> None:
         return
     console.say(f"{len(reasons)} left out:")
     for reason in reasons:
-        console.say(f"  {reason}")
+        console.say(f"  {_one_line(reason)}")
     raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def guarded(run: Callable[[], None]) -> int:
     """Run the program; turn expected errors into one line and an exit code."""
-    from seacall.errors import SeacallError
-
     try:
         run()
-    except SeacallError as error:
-        print(f"seacall: {_one_line(str(error))}", file=sys.stderr)
-        return EXIT_ERROR
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("seacall: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    except (SeacallError, OSError, MemoryError, RuntimeError) as error:
+        reason = _in_words(error)
+        if reason is None:
+            raise
+        print(f"seacall: {_one_line(reason)}", file=sys.stderr)
+        return EXIT_ERROR
     return 0
+
+
+def _in_words(error: Exception) -> str | None:
+    """Translate an error that a user can do something about; None: it is a bug."""
+    if isinstance(error, SeacallError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{where}{error.strerror or error}; check path, permissions and free space"
+        )
+    out = isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory")
+    )
+    advice = "choose a smaller --batch-size, fewer --workers or --device cpu"
+    return f"out of memory; {advice}" if out else None
+
+
+def _speaks() -> bool:
+    """Tell whether this process prints; of those that torchrun starts only one does."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
 
 
 def _one_line(text: str) -> str:

@@ -6,6 +6,7 @@ files failed; 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -58,6 +59,7 @@ for verb in (
 def main(arguments: list[str] | None = None) -> None:
     """Run the program with the command line's arguments, and exit."""
     code = 0
+    _let_any_file_name_through()
 
     def call() -> None:
         nonlocal code
@@ -70,6 +72,13 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+
+
+def _let_any_file_name_through() -> None:
+    """Print names that are no text (on Linux they are bytes) instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        utf8 = sys.stdout.encoding.lower() == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
 
 
 if __name__ == "__main__":

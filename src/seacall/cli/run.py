@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from seacall.cli.build import Json, Quiet, Verbose, _console
 from seacall.cli.console import finish_with_failures, print_result
+from seacall.errors import SettingsError
 
 Model = Annotated[Path, typer.Option("-m", "--model", help="Model folder.")]
 
@@ -35,16 +37,24 @@ def detect(
     from seacall.models.backend import load_classifier
 
     console = _console(quiet=quiet, verbose=verbose)
+    if hop is not None and not math.isfinite(hop):
+        raise SettingsError(f"hop={hop}: need a number of seconds; choose such as 2.5")
+    classifier = load_classifier(model)
+    clips: list[dict[str, Any]] = []
     with console.live():
         result = classify_paths(
             paths,
-            load_classifier(model),
+            classifier,
             hop_s=hop,
             out=out,
+            take=(lambda found: clips.append(found.as_dict(classifier.card)))
+            if as_json
+            else None,
             progress=console.progress,
         )
     lines = [] if out is None else [result.summary(), f"table: {out}"]
-    print_result(lines, result.as_dict(), as_json=as_json)
+    values = result.as_dict() | ({"clips": clips} if out is None else {})
+    print_result(lines, values, as_json=as_json)
     finish_with_failures(list(result.failures.values()), console)
 
 

@@ -20,7 +20,8 @@ class EpochSampler(Sampler[list[int]]):
     n_clips
         Clips in the set.
     batch_size
-        Clips in one batch of one process.
+        Clips in one batch of one process; a last batch of a single clip, whose
+        statistics batch norm could not use, joins the one before.
     seed
         With the epoch decides the order; the same in all processes.
     rank, world_size
@@ -45,19 +46,27 @@ class EpochSampler(Sampler[list[int]]):
         self._world_size = world_size
 
     def __len__(self) -> int:
-        return -(-self._n_clips // (self._batch_size * self._world_size))
+        return len(self._starts())
 
     def __iter__(self) -> Iterator[list[int]]:
         rng = np.random.default_rng([self._seed, self.epoch])
         order = rng.permutation(self._n_clips)
         if self._world_size > 1:
-            share = -(-self._n_clips // self._world_size)
-            order = np.resize(order, share * self._world_size)
+            order = np.resize(order, self._share() * self._world_size)
             order = order[self._rank :: self._world_size]
-        for start in range(0, len(order), self._batch_size):
-            batch = order[start : start + self._batch_size]
-            if len(batch) > 1 or start == 0:  # batch norm cannot train on one clip
-                yield batch.tolist()
+        for batch in np.split(order, self._starts()[1:]):
+            yield batch.tolist()
+
+    def _share(self) -> int:
+        """Return the number of clips of each process."""
+        return -(-self._n_clips // self._world_size)
+
+    def _starts(self) -> list[int]:
+        """Return where each batch starts in a process's share."""
+        share = self._share()
+        starts = list(range(0, share, self._batch_size))
+        alone = len(starts) > 1 and starts[-1] == share - 1 and self._batch_size > 1
+        return starts[:-1] if alone else starts
 
 
 def clip_tensors(arrays: ClipArrays) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,18 @@ class ClipScores:
         best = int(np.argmax(self.scores))
         score = float(self.scores[best])
         return (card.labels[best] if score >= card.threshold else UNKNOWN), score
+
+    def as_dict(self, card: Card) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        answer, score = self.answer(card)
+        return {
+            "file": str(self.clip.path),
+            "start_s": round(self.clip.start_s, 3),
+            "end_s": round(self.clip.end_s, 3),
+            "answer": answer,
+            "score": score,
+            "scores": dict(zip(card.labels, self.scores.tolist(), strict=True)),
+        }
 
 
 def score_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Float32:

@@ -66,6 +66,7 @@ def classify_paths(
     *,
     out: Path | None = None,
     hop_s: float | None = None,
+    take: Callable[[ClipScores], None] | None = None,
     progress: Callable[[str, int, int, str], None] | None = None,
 ) -> FilesResult:
     """Classify recordings and write one row for each clip.
@@ -79,6 +80,8 @@ def classify_paths(
         and one for each class; None: standard output.
     hop_s
         From one clip's start to the next, s; None: clips lie end to end.
+    take
+        Called with each clip, in place of standard output.
 
     Returns
     -------
@@ -96,14 +99,16 @@ def classify_paths(
     recordings = _expand(paths)
     result = FilesResult()
     with ExitStack() as stack:
-        stream = sys.stdout if out is None else stack.enter_context(_create(out))
-        table = _Table(stream, classifier.card)
+        if out is not None or take is None:
+            stream = sys.stdout if out is None else stack.enter_context(_create(out))
+            take = _Table(stream, classifier.card).write
         for number, path in enumerate(recordings):
             if progress:
                 progress("recordings", number, len(recordings), path.name)
             try:
                 for found in classify_recording(path, classifier, hop_s=hop_s):
-                    result.add(found, table.write(found))
+                    take(found)
+                    result.add(found, found.answer(classifier.card)[0])
                 result.n_recordings += 1
             except AudioError as error:
                 result.failures[str(path)] = str(error)
@@ -120,8 +125,8 @@ class _Table:
         self._writer = csv.writer(stream, lineterminator="\n")
         self._writer.writerow([*FIXED_COLUMNS, *card.labels])
 
-    def write(self, found: ClipScores) -> str:
-        """Write a clip's row; return its answer."""
+    def write(self, found: ClipScores) -> None:
+        """Write a clip's row."""
         answer, score = found.answer(self._card)
         clip = found.clip
         self._writer.writerow(
@@ -134,7 +139,6 @@ class _Table:
                 *(f"{value:.4f}" for value in found.scores),
             ]
         )
-        return answer
 
 
 def _expand(paths: Iterable[Path]) -> list[Path]:

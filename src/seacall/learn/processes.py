@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -20,10 +21,15 @@ def is_launched() -> bool:
 
 @contextmanager
 def group(device: torch.device) -> Iterator[None]:
-    """Join the other processes for the time of a run (gloo on CPUs, NCCL on GPUs)."""
+    """Join the other processes for the time of a run (gloo on CPUs, NCCL on GPUs).
+
+    On GPUs each process takes its own, unless ``device`` names one.
+    """
     if not is_launched():
         yield
         return
+    if device.type == "cuda" and device.index is None:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield

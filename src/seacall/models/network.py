@@ -90,12 +90,18 @@ def load_model(path: Path) -> tuple[nn.Module, Card]:
         return load_network(path), read_card(path)
     network, config = _from_pth(path)
     try:
-        return network, Card.model_validate(config)
+        card = Card.model_validate(config)
     except ValidationError as error:
         raise CheckpointError(
             f"{path}: holds weights without what they need (labels, front end); "
             "give the model folder, or a .pth file with metadata"
         ) from error
+    if len(card.labels) != network.num_classes:
+        raise CheckpointError(
+            f"{path}: names {len(card.labels)} classes and its weights have "
+            f"{network.num_classes}; give the file that the training wrote"
+        )
+    return network, card
 
 
 def load_model_for_inference(

@@ -102,8 +102,15 @@ def _download(url: str, path: Path) -> None:
         ):
             while piece := reply.read(_PIECE):
                 out.write(piece)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _not_downloaded(url, error) from error
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        raise CheckpointError(
-            f"{url}: cannot be downloaded ({error}); "
-            "download it elsewhere and give the file's path"
-        ) from error
+        raise _not_downloaded(url, error) from error
+
+
+def _not_downloaded(url: str, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{url}: cannot be downloaded ({error}); "
+        "download it elsewhere and give the file's path"
+    )

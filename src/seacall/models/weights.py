@@ -170,5 +170,7 @@ def _reason(error: Exception) -> str:
         # torch's own text is a page that advises to let the file run code.
         return "it is damaged, or holds more than tensors and could run code: refused"
     # What follows the first sentence of the others is guesses.
-    first_line = str(error).strip().partition("\n")[0]
-    return first_line.partition(". ")[0] or type(error).__name__
+    first_line = str(error).strip().partition("\n")[0].partition(". ")[0]
+    if not first_line or "weights_only" in first_line:
+        return "it is no weight file"
+    return first_line
