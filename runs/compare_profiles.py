@@ -27,7 +27,12 @@ from seacall.data.arrays import load_arrays
 from seacall.data.cache import FrontEndCache
 from seacall.data.manifest import read_manifest
 from seacall.data.split import grouped_folds, random_folds
-from seacall.learn.metrics import accuracy, balanced_accuracy, confusion_matrix, macro_f1
+from seacall.learn.metrics import (
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    macro_f1,
+)
 from seacall.learn.train import LabelLoss, fit
 from seacall.models.student import AudioTransformerStudent
 
@@ -73,7 +78,9 @@ def main() -> None:
                 "random (leaky)": random_folds(names, options.folds, rng),
             }
             for how, fold in folds.items():
-                figures = cross_validate(arrays, np.asarray(fold), groups, seed, options)
+                figures = cross_validate(
+                    arrays, np.asarray(fold), groups, seed, options
+                )
                 print(f"{name:<36}{how:<16}seed {seed}  {figures}", flush=True)
 
 
@@ -116,7 +123,9 @@ def fitted(arrays, train, n_classes, seed, options):
         torch.from_numpy(arrays.targets[train]),
         torch.zeros(int(train.sum()), 0),
     )
-    settings = TrainSettings(epochs=options.epochs, stop_patience=options.epochs, seed=seed)
+    settings = TrainSettings(
+        epochs=options.epochs, stop_patience=options.epochs, seed=seed
+    )
     a_few = tuple(part[:64] for part in tensors)
     with tempfile.TemporaryDirectory() as folder:
         fit(

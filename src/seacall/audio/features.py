@@ -7,6 +7,7 @@ mean over frames. They are computed together from one Fourier transform, in floa
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ FEATURE_FACTORS = np.array(
 )
 """Divisors that bring each feature to about one: the original description's."""
 
+_ROLLOFF_GROUP = 32
+_N_SUMS = 3
 _AMIN = np.float32(1e-10)  # librosa.power_to_db: smallest power
 _TOP_DB = np.float32(80.0)  # librosa.power_to_db: range below the loudest
 _ZERO = np.float32(1e-10)  # librosa.zero_crossings: what is smaller counts as zero
@@ -69,9 +72,16 @@ def features(y: Float32, *, sample_rate: int) -> Float32:
     >>> dict(zip(FEATURE_NAMES, values.round(2).tolist()))["zero_crossing_rate"]
     0.5
     """
-    spectral = _spectral_features(y, sample_rate=sample_rate)
+    padded = np.pad(y, N_FFT // 2)
+    spectral = _spectral_features(padded, sample_rate=sample_rate)
     centroid, rolloff, band_ratio, mfcc = spectral
-    temporal = [centroid, mean_rms(y), mean_zero_crossing_rate(y), rolloff, band_ratio]
+    temporal = [
+        centroid,
+        _mean_rms(padded),
+        _mean_crossing_rate(y),
+        rolloff,
+        band_ratio,
+    ]
     return np.concatenate([np.array(temporal, np.float32), mfcc])
 
 
@@ -89,9 +99,9 @@ def feature_band(sample_rate: int) -> tuple[float, float]:
 
 
 def _spectral_features(
-    y: Float32, *, sample_rate: int
+    padded: Float32, *, sample_rate: int
 ) -> tuple[float, float, float, Float32]:
-    frames = frame(np.pad(y, N_FFT // 2), frame_length=N_FFT, hop_length=HOP_LENGTH)
+    frames = frame(padded, frame_length=N_FFT, hop_length=HOP_LENGTH)
     weights = _magnitude_weights(sample_rate)
     mel = np.empty((len(frames), N_MELS), np.float32)
     sums = np.empty((len(frames), weights.shape[1]), np.float32)
@@ -102,9 +112,9 @@ def _spectral_features(
         _mel_bands(sample_rate).apply(power, out=mel[rows])
         magnitude = np.sqrt(power, out=power)
         np.matmul(magnitude, weights, out=sums[rows])
-        rolloff_bins[rows] = _rolloff_bins(magnitude)
+        rolloff_bins[rows] = _rolloff_bins(magnitude, sums[rows, _N_SUMS:])
         done += len(power)
-    total, in_band, moment = sums.T
+    total, in_band, moment = sums[:, :_N_SUMS].T
     centroid = np.divide(moment, total, out=np.zeros_like(total), where=total > 0)
     all_magnitude = float(total.sum(dtype=np.float64))
     band_ratio = float(in_band.sum(dtype=np.float64)) / (all_magnitude or 1.0)
@@ -114,18 +124,35 @@ def _spectral_features(
 
 @lru_cache(maxsize=8)
 def _magnitude_weights(sample_rate: int) -> Float32:
-    """Columns that sum a magnitude spectrum: all of it, in band, times frequency."""
-    hz = np.arange(1 + N_FFT // 2) * sample_rate / N_FFT
+    """Columns that sum a magnitude spectrum, all in one matrix product.
+
+    All of it, what is in band, all times frequency; then groups of neighbouring bins,
+    without the last bin, which fills no group.
+    """
+    bins = np.arange(1 + N_FFT // 2)
+    hz = bins * sample_rate / N_FFT
     low_hz, high_hz = feature_band(sample_rate)
     columns = [np.ones_like(hz), (hz >= low_hz) & (hz <= high_hz), hz]
-    return np.stack(columns, axis=1).astype(np.float32)
+    groups = [bins // _ROLLOFF_GROUP == g for g in range(N_FFT // 2 // _ROLLOFF_GROUP)]
+    return np.stack([*columns, *groups], axis=1).astype(np.float32)
 
 
-def _rolloff_bins(magnitude: Float32) -> NDArray[np.intp]:
-    """Return, for each frame, the first bin at which the running sum reaches 85 %."""
-    running = np.cumsum(magnitude, axis=1)
-    threshold = np.float32(ROLLOFF_SHARE) * running[:, -1:]
-    bins: NDArray[np.intp] = np.argmax(running >= threshold, axis=1)
+def _rolloff_bins(magnitude: Float32, group_sums: Float32) -> NDArray[np.intp]:
+    """Return, for each frame, the first bin at which the running sum reaches 85 %.
+
+    A running sum over all bins would take longer than the Fourier transform. The sums
+    of groups tell the group; the running sum is then needed in that group alone.
+    """
+    until = np.cumsum(group_sums, axis=1)
+    threshold = np.float32(ROLLOFF_SHARE) * (until[:, -1] + magnitude[:, -1])
+    # Where rounding or the last bin leaves no group, the last one is taken.
+    group = np.minimum((until < threshold[:, None]).sum(axis=1), until.shape[1] - 1)
+    frame_number = np.arange(len(magnitude))
+    before = np.where(group > 0, until[frame_number, group - 1], np.float32(0))
+    groups = magnitude[:, :-1].reshape(len(magnitude), -1, _ROLLOFF_GROUP)
+    running = np.cumsum(groups[frame_number, group], axis=1) + before[:, None]
+    within = (running < threshold[:, None]).sum(axis=1)
+    bins: NDArray[np.intp] = group * _ROLLOFF_GROUP + within
     return bins
 
 
@@ -174,31 +201,38 @@ def _slaney_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 _STEPS = N_FFT // HOP_LENGTH
 
 
-def mean_rms(y: Float32) -> float:
+def _mean_rms(padded: Float32) -> float:
     """Return the mean over frames of the root mean square, full scale."""
-    energy = _frame_sums(np.square(np.pad(y, N_FFT // 2)))
+    steps = _in_steps(padded)
+    energy = _frame_sums(np.einsum("ij,ij->i", steps, steps))
     return float(np.sqrt(energy / N_FFT).mean())
 
 
-def mean_zero_crossing_rate(y: Float32) -> float:
-    """Return the mean over frames of sign changes per sample, 0 to 1."""
-    padded = np.pad(y, N_FFT // 2, mode="edge")
-    negative = padded < -_ZERO
-    crossings = np.zeros(len(padded), np.float32)
-    crossings[1:] = negative[1:] != negative[:-1]
+def _mean_crossing_rate(y: Float32) -> float:
+    """Return the mean over frames of sign changes per sample, 0 to 1.
+
+    librosa repeats the first and last sample at the ends, where nothing crosses then.
+    """
+    negative = y < -_ZERO
+    crossings = np.zeros(len(y) + N_FFT, bool)
+    crossings[N_FFT // 2 + 1 : N_FFT // 2 + len(y)] = negative[1:] != negative[:-1]
+    steps = _in_steps(crossings)
+    counts = _frame_sums(np.count_nonzero(steps, axis=1))
     # A frame's own first sample has no predecessor in the frame.
-    n_frames = 1 + len(y) // HOP_LENGTH
-    at_start = crossings[: n_frames * HOP_LENGTH : HOP_LENGTH]
-    return float((_frame_sums(crossings) - at_start).mean() / N_FFT)
+    counts -= steps[: len(counts), 0]
+    return float(counts.mean() / N_FFT)
 
 
-def _frame_sums(values: Float32) -> NDArray[np.float64]:
-    """Sum padded values over each frame, shape ``(n_frames,)``."""
-    n_steps = len(values) // HOP_LENGTH
-    steps = values[: n_steps * HOP_LENGTH].reshape(n_steps, HOP_LENGTH)
-    per_step = steps.sum(axis=1, dtype=np.float64)
-    n_frames = n_steps - _STEPS + 1
-    sums: NDArray[np.float64] = np.sum(
-        [per_step[k : k + n_frames] for k in range(_STEPS)], axis=0
-    )
+def _in_steps(padded: NDArray[Any]) -> NDArray[Any]:
+    """Cut into steps of one hop, shape ``(n_steps, 512)``."""
+    n_steps = len(padded) // HOP_LENGTH
+    return padded[: n_steps * HOP_LENGTH].reshape(n_steps, HOP_LENGTH)
+
+
+def _frame_sums(per_step: NDArray[Any]) -> NDArray[np.float64]:
+    """Add the sums over steps up to sums over frames, shape ``(n_frames,)``."""
+    n_frames = len(per_step) - _STEPS + 1
+    sums = np.zeros(n_frames)
+    for step in range(_STEPS):
+        sums += per_step[step : step + n_frames]
     return sums

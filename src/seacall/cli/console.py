@@ -19,6 +19,7 @@ SETTINGS_NAME = "settings.toml"
 _TRACES = ("card.json", "checkpoint.pt")
 """Files that a run has begun to write once they are there."""
 EXIT_ERROR = 1
+EXIT_USAGE = 2
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
 

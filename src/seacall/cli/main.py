@@ -11,11 +11,10 @@ import sys
 from importlib import metadata
 from typing import Annotated
 
-import click
 import typer
 
 from seacall.cli import build, run
-from seacall.cli.console import EXIT_INTERRUPTED, guarded
+from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
     name="seacall",
@@ -44,6 +43,9 @@ def _options(
     pass
 
 
+# typer brings a copy of click of its own, under no public name.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
 for verb in (
     build.demo,
     build.prepare,
@@ -67,11 +69,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     try:
         sys.exit(guarded(call) or code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+    except _UsageError as error:
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(EXIT_USAGE)
 
 
 def _let_any_file_name_through() -> None:
