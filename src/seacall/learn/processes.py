@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +13,9 @@ import torch
 import torch.distributed as dist
 
 T = TypeVar("T")
+
+_alone = ContextVar("alone", default=False)
+"""Whether this process works while the others wait for it."""
 
 
 def is_launched() -> bool:
@@ -38,8 +42,8 @@ def group(device: torch.device) -> Iterator[None]:
 
 
 def count() -> int:
-    """Return how many processes train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    """Return how many processes train together; 1 while the others wait."""
+    return dist.get_world_size() if dist.is_initialized() and not _alone.get() else 1
 
 
 def rank() -> int:
@@ -53,10 +57,17 @@ def is_first() -> bool:
 
 
 def from_first(compute: Callable[[], T]) -> T:
-    """Compute in the first process and give all the result."""
+    """Compute in the first process, while the others wait, and give all the result."""
     if count() == 1:
         return compute()
-    box: list[Any] = [compute() if is_first() else None]
+    box: list[Any] = [None]
+    if is_first():
+        # To gather figures of processes that wait would never end.
+        token = _alone.set(True)
+        try:
+            box = [compute()]
+        finally:
+            _alone.reset(token)
     dist.broadcast_object_list(box)
     result: T = box[0]
     return result
