@@ -60,3 +60,11 @@ def tiny_student(
     out = tmp_path_factory.mktemp("student") / "run"
     runs.distill(tiny_teacher, tiny.DISTILL_RUN, tiny.context(tiny_dataset, out))
     return out
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with random weights."""
+    import tiny
+
+    return tiny.write_model(tmp_path_factory.mktemp("model") / "model")

@@ -15,14 +15,16 @@ from seacall.config import (
     DistillRun,
     FrontEndChoice,
     FrontEndSettings,
+    TeacherSettings,
     TrainRun,
     TrainSettings,
 )
 from seacall.data.prepare import PrepareSettings, prepare_dataset
+from seacall.learn.export import export_onnx
 from seacall.learn.observe import Silent
 from seacall.learn.runs import RunContext
 from seacall.models.checkpoint import Card
-from seacall.models.network import build_network
+from seacall.models.network import build_network, save_model
 
 RATE = 16_000
 PITCH_HZ = {"Béluga blanc": 3_600.0, "Fin Whale": 5_200.0, "Minke Whale": 7_000.0}
@@ -30,7 +32,12 @@ LABELS = (*PITCH_HZ, "unknown")
 DEPLOYMENTS = ("north", "east", "south", "west")
 FRONT_END = FrontEndChoice(profile="original-16k", fit="tile", duration_s=1.0)
 TWO_EPOCHS = TrainSettings(epochs=2, batch_size=4, warmup_epochs=1)
-TEACHER_RUN = TrainRun(network="vggish", front_end=FRONT_END, train=TWO_EPOCHS)
+TEACHER_RUN = TrainRun(
+    network="vggish",
+    front_end=FRONT_END,
+    teacher=TeacherSettings(convolutions="frozen"),
+    train=TWO_EPOCHS,
+)
 STUDENT_RUN = TrainRun(network="student", front_end=FRONT_END, train=TWO_EPOCHS)
 DISTILL_RUN = DistillRun(train=TWO_EPOCHS)
 
@@ -103,3 +110,10 @@ def network(
             elif name.endswith("running_mean"):
                 value.normal_()
     return model.eval()
+
+
+def write_model(folder: Path, **changes: object) -> Path:
+    """A student that knows nothing, as a folder with both engines' files."""
+    save_model(network(), folder, card(**changes))
+    export_onnx(folder)
+    return folder

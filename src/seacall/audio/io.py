@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,7 +150,8 @@ def _open(path: Path) -> soundfile.SoundFile:
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: is empty (0 bytes); record or copy it again")
     try:
-        return soundfile.SoundFile(path)
+        # As bytes, since a file name need not be text.
+        return soundfile.SoundFile(os.fsencode(path))
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise AudioError(
             f"{path}: is not audio that can be read ({_reason(error)}); "

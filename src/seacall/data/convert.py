@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -81,7 +82,7 @@ def write_wav(
 
 
 def _is_wav(path: Path) -> bool:
-    with soundfile.SoundFile(path) as sound:
+    with soundfile.SoundFile(os.fsencode(path)) as sound:
         return sound.format in {"WAV", "WAVEX", "RF64"}
 
 
@@ -93,9 +94,9 @@ def _transcode(
     n_bytes = 8 * recording.n_samples * n_channels
     left = end - start
     with (
-        soundfile.SoundFile(recording.path) as sound,
+        soundfile.SoundFile(os.fsencode(recording.path)) as sound,
         soundfile.SoundFile(
-            target,
+            os.fsencode(target),
             "w",
             samplerate=recording.sample_rate,
             channels=n_channels,

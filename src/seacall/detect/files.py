@@ -122,16 +122,16 @@ class _Table:
 
     def __init__(self, stream: TextIO, card: Card) -> None:
         self._card = card
-        self._writer = csv.writer(stream, lineterminator="\n")
-        self._writer.writerow([*FIXED_COLUMNS, *card.labels])
+        self._stream = stream
+        self._row([*FIXED_COLUMNS, *card.labels])
 
     def write(self, found: ClipScores) -> None:
         """Write a clip's row."""
         answer, score = found.answer(self._card)
         clip = found.clip
-        self._writer.writerow(
+        self._row(
             [
-                clip.path,
+                str(clip.path),
                 f"{clip.start_s:.3f}",
                 f"{clip.end_s:.3f}",
                 answer,
@@ -139,6 +139,12 @@ class _Table:
                 *(f"{value:.4f}" for value in found.scores),
             ]
         )
+
+    def _row(self, cells: list[str]) -> None:
+        # Left to itself, csv quotes no carriage return within a file's name.
+        plain = csv.writer(self._stream, lineterminator="\n")
+        quoted = csv.writer(self._stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
 
 
 def _expand(paths: Iterable[Path]) -> list[Path]:
