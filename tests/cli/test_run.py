@@ -1,0 +1,158 @@
+"""The commands that use a model: detect and evaluate."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import programs
+import pytest
+import tiny
+from sounds import noise, write_wav
+
+RATE = 16_000
+
+
+def record(path: Path, *, duration_s: float = 1.5, seed: int = 0) -> Path:
+    y = noise(sample_rate=RATE, duration_s=duration_s, seed=seed)
+    return write_wav(path, y, RATE)
+
+
+def test_detect_prints_a_table_and_nothing_else(seacall, tiny_model, tmp_path):
+    path = record(tmp_path / "a b é.wav")
+    ended = seacall("detect", path, "-m", tiny_model)
+    assert ended.code == 0
+    rows = list(csv.DictReader(ended.out.splitlines()))
+    assert [row["file"] for row in rows] == [str(path)] * 2
+    assert ended.out.count("\n") == 3
+
+
+def test_detect_writes_a_table_and_says_where(seacall, tiny_model, tmp_path):
+    ended = seacall(
+        "detect", record(tmp_path / "a.wav"), "-m", tiny_model, "-o", tmp_path / "o.csv"
+    )
+    assert ended.code == 0
+    assert "1 recordings, 2 clips" in ended.out
+    assert f"table: {tmp_path / 'o.csv'}" in ended.out
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_detect_prints_json_and_nothing_else(seacall, tiny_model, tmp_path, to_file):
+    path = record(tmp_path / "Béluga.wav")
+    out = ["-o", tmp_path / "o.csv"] if to_file else []
+    ended = seacall("detect", path, "-m", tiny_model, "--json", *out)
+    values = json.loads(ended.out)
+    assert values["n_clips"] == 2
+    assert ("clips" in values) is not to_file
+    assert (tmp_path / "o.csv").exists() is to_file
+    if not to_file:
+        assert [clip["start_s"] for clip in values["clips"]] == [0, 1]
+        assert values["clips"][0]["file"] == str(path)
+        assert list(values["clips"][0]["scores"]) == list(tiny.LABELS)
+
+
+def test_bad_files_end_with_3_and_are_listed(seacall, tiny_model, tmp_path):
+    good = record(tmp_path / "in" / "good.wav")
+    (tmp_path / "in" / "bad.wav").write_bytes(b"no sound")
+    (tmp_path / "in" / "two\nlines.wav").write_bytes(b"")
+    ended = seacall(
+        "detect", tmp_path / "in", "-m", tiny_model, "-o", tmp_path / "o.csv"
+    )
+    assert ended.code == 3
+    lines = ended.err.splitlines()
+    assert "2 left out:" in lines[-3]
+    assert "bad.wav" in lines[-2]
+    assert "two lines.wav" in lines[-1]
+    assert (tmp_path / "o.csv").read_text().count(str(good)) == 2
+
+
+def test_quiet_says_nothing_but_the_result(seacall, tiny_model, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    ended = seacall(
+        *("detect", tmp_path, "-m", tiny_model, "-o", tmp_path / "o.csv", "--quiet")
+    )
+    assert ended.code == 3
+    assert ended.err == ""
+
+
+def test_a_model_that_is_none_is_one_line(seacall, tmp_path):
+    path = record(tmp_path / "a.wav")
+    ended = seacall("detect", path, "-m", tmp_path, "-o", tmp_path / "o.csv")
+    assert ended.code == 1
+    assert "is no model folder" in ended.error
+    assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize(("hop", "code"), [("0", 2), ("nan", 2), ("inf", 1)])
+def test_an_impossible_hop_is_refused(seacall, tiny_model, tmp_path, hop, code):
+    path = record(tmp_path / "a.wav")
+    assert seacall("detect", path, "-m", tiny_model, "--hop", hop).code == code
+
+
+def test_a_name_that_is_no_text_comes_out_as_its_bytes(tiny_model, tmp_path):
+    name = os.fsdecode(b"caf\xe9.wav")
+    record(tmp_path / "x.wav").rename(tmp_path / name)
+    done = programs.run("-m", "seacall", "detect", tmp_path, "-m", tiny_model)
+    assert done.code == 0, done.err
+    assert name in done.out
+    done = programs.run("-m", "seacall", "detect", tmp_path, "-m", tiny_model, "--json")
+    assert json.loads(done.out)["clips"][0]["file"].endswith(name)
+
+
+def test_a_reader_that_stops_early_is_no_error_of_ours(tiny_model, tmp_path):
+    for k in range(3):
+        record(tmp_path / f"{k}.wav", seed=k)
+    process = programs.start("-m", "seacall", "detect", tmp_path, "-m", tiny_model)
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 1
+    assert err == ""
+
+
+# ------------------------------------------------------------------ evaluate
+
+
+def test_evaluate_prints_the_figures_and_writes_the_report(
+    seacall, tiny_student, tiny_dataset, tmp_path
+):
+    ended = seacall("evaluate", tiny_student, tiny_dataset, "-o", tmp_path / "out")
+    assert ended.code == 0
+    assert "6 test recordings of" in ended.out
+    for system in ("model", "deployment look-up", "sample rate alone"):
+        assert system in ended.out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {
+        "confusion.png",
+        "metrics.json",
+        "misclassified_samples.xlsx",
+        "predictions.csv",
+        "report.html",
+    } <= names
+
+
+def test_evaluate_prints_json_and_nothing_else(
+    seacall, tiny_student, tiny_dataset, tmp_path
+):
+    ended = seacall(
+        *("evaluate", tiny_student, tiny_dataset, "-o", tmp_path / "out"),
+        *("--json", "--split", "val", "--threshold", "0.1"),
+    )
+    values = json.loads(ended.out)
+    assert values["split"] == "val"
+    assert values["threshold"] == 0.1
+    assert values["leaky"] is False
+
+
+def test_an_unknown_split_lists_those_that_exist(
+    seacall, tiny_student, tiny_dataset, tmp_path
+):
+    ended = seacall(
+        *("evaluate", tiny_student, tiny_dataset, "-o", tmp_path / "out"),
+        *("--split", "dev"),
+    )
+    assert ended.code in {1, 2}
+    assert "test, val" in ended.err
