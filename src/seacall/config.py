@@ -226,8 +226,8 @@ class TrainSettings(Settings):
     """Largest norm of the gradient."""
     mixed_precision: bool = True
     """Half precision where the device has it; elsewhere without effect."""
-    n_train_patches: int | None = Field(default=2, ge=1)
-    """Patches drawn at random from each clip in a training step; None: all of them."""
+    n_train_patches: int = Field(default=2, ge=0)
+    """Patches drawn at random from each clip in a training step; 0: all of them."""
     seed: int = Field(default=0, ge=0)
     """Seed of initial weights, order of clips and dropout."""
 
@@ -269,8 +269,11 @@ class FrontEndChoice(Settings):
 class TeacherSettings(Settings):
     """What the teacher starts from, and how much of it is trained."""
 
-    convolutions: Literal["frozen", "trained"] = "frozen"
-    """Frozen: their output is computed once and only the layers behind it learn."""
+    convolutions: Literal["auto", "frozen", "trained"] = "auto"
+    """Frozen: their output is computed once and only the layers behind it learn. Auto:
+    frozen if they come from a checkpoint, trained if they start at random."""
+    convolution_rate: float = Field(default=0.3, gt=0)
+    """Step size of trained convolutions, as a share of the learning rate."""
     weights: str | None = None
     """VGGish checkpoint: a path, or "download"; None: initialised at random (He)."""
 

@@ -17,7 +17,7 @@ from seacall.cli.console import (
 from seacall.errors import SeacallError, require
 
 if TYPE_CHECKING:
-    from seacall.learn.runs import RunContext
+    from seacall.learn.context import RunContext
     from seacall.models.checkpoint import Card
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")]
@@ -125,14 +125,20 @@ def train(
     ] = None,
     convolutions: Annotated[
         str | None,
-        typer.Option(help="frozen: train the layers behind them; trained: all."),
+        typer.Option(
+            help="frozen: train the layers behind them; trained: all; auto (default): "
+            "frozen with a checkpoint, trained without."
+        ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="original-16k, vggish-16k or wide-48k (default)."),
+        typer.Option(
+            help="original-16k, vggish-16k or wide-48k. Default: the dataset's."
+        ),
     ] = None,
     fit: Annotated[
-        str | None, typer.Option(help="Short clips: pad, or tile (default).")
+        str | None,
+        typer.Option(help="Short clips: pad or tile. Default: the dataset's."),
     ] = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
@@ -148,6 +154,7 @@ def train(
 ) -> None:
     """Train a teacher on a dataset folder; the result is a model folder."""
     from seacall.config import TrainRun
+    from seacall.data.manifest import dataset_front_end
 
     console = _console(quiet=quiet, verbose=verbose)
     settings = settings_from(
@@ -157,6 +164,7 @@ def train(
             "network": network,
             "teacher.weights": weights,
             "teacher.convolutions": convolutions,
+            "front_end": None if config else dataset_front_end(data),
             "front_end.profile": profile,
             "front_end.fit": fit,
             **_loop(epochs, batch_size, learning_rate, seed),
@@ -166,8 +174,9 @@ def train(
         from seacall.learn import runs
 
         keep_settings(settings, out, console, resume=resume)
-        card = runs.train(settings, context)
-    _print_card(card, out, as_json=as_json)
+        result = runs.train(settings, context)
+    _print_card(result.card, out, as_json=as_json)
+    finish_with_failures([f.reason for f in result.failures], console)
 
 
 def distill(
@@ -209,8 +218,9 @@ def distill(
         from seacall.learn import runs
 
         keep_settings(settings, out, console, resume=resume)
-        card = runs.distill(teacher, settings, context)
-    _print_card(card, out, as_json=as_json)
+        result = runs.distill(teacher, settings, context)
+    _print_card(result.card, out, as_json=as_json)
+    finish_with_failures([f.reason for f in result.failures], console)
 
 
 def evaluate(
@@ -355,7 +365,7 @@ class _Running:
         resume: bool,
         workers: int,
     ) -> None:
-        from seacall.learn.runs import RunContext
+        from seacall.learn.context import RunContext
         from seacall.learn.train import choose_device
 
         self._live = console.live()

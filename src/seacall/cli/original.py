@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from seacall.cli.console import Console, guarded
+import typer
+
+from seacall.cli.console import Console, finish_with_failures, guarded
 
 
 def run(options: argparse.Namespace) -> None:
@@ -17,7 +19,10 @@ def run(options: argparse.Namespace) -> None:
     options
         ``root``, ``teacher``, ``weights``, ``out``, ``epochs``, ``device``, ``resume``.
     """
-    sys.exit(guarded(lambda: _run(options, Console())))
+    try:
+        sys.exit(guarded(lambda: _run(options, Console())))
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
 
 
 def _run(options: argparse.Namespace, console: Console) -> None:
@@ -33,6 +38,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
         checked,
     )
     from seacall.learn import runs
+    from seacall.learn.context import RunContext
     from seacall.learn.text import card_lines
     from seacall.learn.train import choose_device
 
@@ -40,8 +46,8 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     device = choose_device(options.device)
     settings = checked(TrainSettings, {"epochs": options.epochs})
 
-    def context(folder: Path) -> runs.RunContext:
-        return runs.RunContext(
+    def context(folder: Path) -> RunContext:
+        return RunContext(
             data=options.root,
             out=folder,
             device=device,
@@ -59,5 +65,6 @@ def _run(options: argparse.Namespace, console: Console) -> None:
                 train=settings,
             )
             runs.train(teacher_run, context(teacher))
-        card = runs.distill(teacher, DistillRun(train=settings), context(out))
-    console.say("\n".join([*card_lines(card), f"student: {out}"]))
+        result = runs.distill(teacher, DistillRun(train=settings), context(out))
+    console.say("\n".join([*card_lines(result.card), f"student: {out}"]))
+    finish_with_failures([f.reason for f in result.failures], console)

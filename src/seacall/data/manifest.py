@@ -15,7 +15,7 @@ import numpy as np
 
 from seacall.audio.features import FEATURE_NAMES
 from seacall.audio.io import AUDIO_SUFFIXES
-from seacall.config import FrontEndSettings
+from seacall.config import FrontEndSettings, read_toml
 from seacall.data.cache import FRONT_END_VERSION
 from seacall.data.split import SPLITS, Split
 from seacall.data.tables import (
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 SPLIT_FOLDERS: dict[Split, str] = {"train": "train", "val": "validate", "test": "test"}
 """Name of each split's folder, and of its table: ``{folder}_metadata.xlsx``."""
 DATASET_FILE = "dataset.json"
+SETTINGS_FILE = "settings.toml"
 REQUIRED_COLUMNS = ("file_name", "species_name", "sample_rate", *FEATURE_NAMES)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 OPTIONAL_COLUMNS = ("deployment", "recording", "sha256", "duration_s")
@@ -189,6 +190,16 @@ def _find_table(root: Path, split: Split) -> Path | None:
     stem = f"{SPLIT_FOLDERS[split]}_metadata"
     found = [root / f"{stem}{suffix}" for suffix in TABLE_SUFFIXES]
     return next((path for path in found if path.is_file()), None)
+
+
+def dataset_front_end(root: Path) -> dict[str, Any] | None:
+    """Return the front end that ``seacall prepare`` was told to use, as it was named.
+
+    None where the folder was made by other means.
+    """
+    path = root / SETTINGS_FILE
+    section = read_toml(path).get("front_end") if path.is_file() else None
+    return dict(section) if isinstance(section, dict) else None
 
 
 def _features_made_with(root: Path) -> str | None:

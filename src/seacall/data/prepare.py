@@ -26,6 +26,7 @@ from seacall.data.duplicates import (
 )
 from seacall.data.manifest import (
     DATASET_FILE,
+    SETTINGS_FILE,
     SPLIT_FOLDERS,
     Failure,
     LabelledClip,
@@ -37,8 +38,6 @@ from seacall.data.sources import LabelledStretch, SourceContents, read_source
 from seacall.data.split import DEFAULT_SHARES, SplitBy, assign_splits, choose_groups
 from seacall.errors import AnnotationError, AudioError, SettingsError
 from seacall.labels import class_labels, file_stem
-
-SETTINGS_FILE = "settings.toml"
 
 
 class PrepareSettings(Settings):

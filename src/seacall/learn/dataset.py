@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from seacall.config import FrontEndSettings
 from seacall.data.arrays import ClipArrays, load_arrays
 from seacall.data.cache import FrontEndCache
 from seacall.data.duplicates import check_leaks
+from seacall.data.loader import clip_tensors
 from seacall.data.manifest import Failure, Manifest, read_manifest
 from seacall.data.split import Split
 from seacall.errors import AnnotationError
@@ -25,6 +28,14 @@ class Dataset:
     train: ClipArrays
     val: ClipArrays
     test: ClipArrays
+
+    def tensors(self, split: Split) -> tuple[Tensor, ...]:
+        """Return a split's patches, raw features and class numbers as tensors."""
+        return clip_tensors(self.arrays(split))
+
+    def arrays(self, split: Split) -> ClipArrays:
+        """Return one split."""
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
 
     @property
     def failures(self) -> tuple[Failure, ...]:

@@ -15,7 +15,6 @@ from seacall.config import (
     DEFAULT_PROFILE,
     DistillRun,
     FrontEndChoice,
-    TeacherSettings,
     TrainRun,
     TrainSettings,
 )
@@ -24,6 +23,7 @@ from seacall.data.simulate import SimulationSettings, simulate_dataset
 from seacall.detect.files import FilesResult, classify_paths
 from seacall.errors import SettingsError
 from seacall.learn import runs
+from seacall.learn.context import RunContext
 from seacall.learn.evaluation import MODEL
 from seacall.learn.observe import Observer
 from seacall.learn.text import table
@@ -33,6 +33,8 @@ from seacall.models.checkpoint import ONNX_NAME, WEIGHTS_NAME, Card
 T = TypeVar("T")
 
 SIMULATED = "The sounds are simulated: these figures say nothing about real animals."
+TEACHER_EPOCHS = 18
+"""Enough to learn from and short enough to wait for: a real run has 60."""
 _MARKER = ".seacall-demo"
 
 
@@ -149,8 +151,8 @@ def run_demo(
     for line in report.lines():
         observer.say(line)
 
-    def context(name: str) -> runs.RunContext:
-        return runs.RunContext(
+    def context(name: str) -> RunContext:
+        return RunContext(
             data=out / "dataset",
             out=out / name,
             device=device,
@@ -160,8 +162,7 @@ def run_demo(
 
     teacher_run = TrainRun(
         front_end=choice,
-        teacher=TeacherSettings(),
-        train=TrainSettings(seed=seed, stop_patience=10),
+        train=TrainSettings(seed=seed, epochs=TEACHER_EPOCHS, n_train_patches=1),
     )
     teacher = clock.run("teacher", lambda: runs.train(teacher_run, context("teacher")))
     student_run = DistillRun(train=TrainSettings(seed=seed))
@@ -181,8 +182,8 @@ def run_demo(
     return DemoResult(
         out=out,
         simulated=data is None,
-        teacher=teacher,
-        student=student,
+        teacher=teacher.card,
+        student=student.card,
         classified=classified,
         seconds=clock.seconds,
     )

@@ -109,7 +109,7 @@ def measure(
         If the model cannot be loaded.
     """
     classifier = load_classifier(model)
-    arrays = _arrays(dataset, split)
+    arrays = dataset.arrays(split)
     predictions = predict(
         classifier, arrays, root=dataset.manifest.root, split=split, observer=observer
     )
@@ -142,11 +142,6 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "figures",
     )
     return {key: found[key] for key in keys}
-
-
-def _arrays(dataset: Dataset, split: Split) -> ClipArrays:
-    splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    return splits[split]
 
 
 def _train_deployments(card: Card, dataset: Dataset) -> set[str] | None:

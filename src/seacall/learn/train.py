@@ -31,6 +31,8 @@ Batch = Sequence[Tensor]
 Progress = Callable[[int, int, int, dict[str, float]], None]
 """Called after each step with epoch, step, steps in the epoch, figures so far."""
 
+Rates = Callable[[str], float]
+
 CHECKPOINT_NAME = "checkpoint.pt"
 
 
@@ -126,7 +128,7 @@ def train_epoch(
     teacher: nn.Module | None = None,
     precision: Precision | None = None,
     gradient_clip: float = 1.0,
-    n_patches: int | None = None,
+    n_patches: int = 0,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> EpochFigures:
     """Train for one epoch.
@@ -140,7 +142,7 @@ def train_epoch(
     teacher
         Asked at each step when the batches hold no cached logits.
     n_patches
-        Patches drawn at random from each clip; None: all of them.
+        Patches drawn at random from each clip; 0: all of them.
     """
     device = torch.device(device)
     precision = precision or Precision(device, enabled=False)
@@ -196,6 +198,7 @@ def fit(
     settings: TrainSettings,
     folder: Path,
     device: torch.device,
+    rates: Rates = lambda _name: 1.0,
     resume: bool = False,
     on_step: Progress | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
@@ -214,6 +217,8 @@ def fit(
         logits: tensors with the same first axis.
     folder
         Where the checkpoint is kept.
+    rates
+        Step size of each parameter by name, as a share of the learning rate.
     resume
         Go on from ``folder/checkpoint.pt`` if it is there.
 
@@ -225,7 +230,12 @@ def fit(
         If memory runs out.
     """
     run = _Run(
-        network, settings=settings, folder=folder, device=device, n=len(train[0])
+        network,
+        settings=settings,
+        folder=folder,
+        device=device,
+        n=len(train[0]),
+        rates=rates,
     )
     if resume and run.checkpoint.is_file():
         run.restore()
@@ -256,6 +266,7 @@ class _Run:
         folder: Path,
         device: torch.device,
         n: int,
+        rates: Rates,
     ) -> None:
         self.settings = settings
         self.device = device
@@ -268,9 +279,9 @@ class _Run:
             rank=processes.rank(),
             world_size=processes.count(),
         )
-        trained = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            trained, lr=settings.learning_rate, weight_decay=settings.weight_decay
+            _parameter_groups(network, rates, settings.learning_rate),
+            weight_decay=settings.weight_decay,
         )
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimizer,
@@ -364,11 +375,12 @@ class _Run:
             ) from error
 
     def _warm_up(self, epoch: int) -> float:
-        settings = self.settings
-        if epoch <= settings.warmup_epochs:
-            for group in self.optimizer.param_groups:
-                group["lr"] = settings.learning_rate * epoch / settings.warmup_epochs
-        return float(self.optimizer.param_groups[0]["lr"])
+        n_epochs = self.settings.warmup_epochs
+        groups = self.optimizer.param_groups
+        if epoch <= n_epochs:
+            for group in groups:
+                group["lr"] = group["full_rate"] * epoch / n_epochs
+        return float(max(group["lr"] for group in groups))
 
     def _report(
         self, epoch: int, on_step: Progress | None
@@ -446,6 +458,20 @@ class _Tally:
         )
 
 
+def _parameter_groups(
+    network: nn.Module, rates: Rates, learning_rate: float
+) -> list[dict[str, Any]]:
+    """Group trained parameters by their step size."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(rates(name), []).append(parameter)
+    return [
+        {"params": group, "lr": rate * learning_rate, "full_rate": rate * learning_rate}
+        for rate, group in groups.items()
+    ]
+
+
 def _rank(record: dict[str, float]) -> tuple[float, float]:
     """Order epochs: by validation macro-F1, then by lower validation loss."""
     return record["val_f1"], -record["val_loss"]
@@ -458,9 +484,9 @@ def _ask(teacher: nn.Module | None, x: Tensor, features: Tensor) -> Tensor:
     return logits
 
 
-def _draw_patches(x: Tensor, n_patches: int | None) -> Tensor:
+def _draw_patches(x: Tensor, n_patches: int) -> Tensor:
     """Draw patches from each clip, ``(batch, patches, 96, 64)``, without repeats."""
-    if n_patches is None or x.dim() != 4 or x.shape[1] <= n_patches:
+    if not n_patches or x.dim() != 4 or x.shape[1] <= n_patches:
         return x
     order = torch.rand(x.shape[:2]).argsort(dim=1)[:, :n_patches].to(x.device)
     return x[torch.arange(len(x), device=x.device)[:, None], order]

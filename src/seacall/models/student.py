@@ -42,7 +42,7 @@ class AudioTransformerStudent(nn.Module):
         # Channels last in memory: twice as fast to train on a CPU.
         self.cnn = nn.Sequential(
             *_convolution(1, 16), *_convolution(16, 32), *_convolution(32, 64)
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.attention = CBAM(64, reduction=8, kernel_size=7)
         self.feature_layer = nn.Sequential(
             nn.Linear(num_additional_features, 32),

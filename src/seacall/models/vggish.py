@@ -55,7 +55,7 @@ class VGGishTeacher(nn.Module):
         self.num_classes = num_classes
         self.scale = InputScale(n_features=num_additional_features)
         # Channels last in memory: half as slow to train on a CPU.
-        self.features = _convolutions().to(memory_format=torch.channels_last)
+        self.features = _convolutions().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = nn.Sequential(
             *_fully_connected(N_EMBEDDING + num_additional_features, 512, dropout=0.3),
             *_fully_connected(512, 256, dropout=0.3),

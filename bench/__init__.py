@@ -1,0 +1,1 @@
+"""What the README's figures come from: seacall beside a plain pipeline, in one run."""

@@ -1,0 +1,229 @@
+"""Run all comparisons on one thread and print one table.
+
+    OMP_NUM_THREADS=1 python -m bench [--rounds 15] [--json FILE]
+
+Both sides of a row take turns within the run, so that a noisy machine hits both; the
+figure is the ratio of the medians. Absolute times are of this machine and this hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+
+from bench import plain
+from seacall.audio.features import features
+from seacall.audio.frontend import (
+    clip_inputs,
+    condition_array,
+    first_clip,
+)
+from seacall.audio.logmel import log_mel
+from seacall.config import PROFILES, FrontEndSettings, original_front_end
+from seacall.detect.classify import classify_recording, score_inputs
+from seacall.learn.export import export_onnx
+from seacall.models.backend import OnnxClassifier
+from seacall.models.checkpoint import ONNX_NAME, WEIGHTS_NAME, Card
+from seacall.models.network import build_network, save_model
+from seacall.models.size import model_size
+
+RATE = 48_000
+LABELS = tuple(f"species {k}" for k in range(19)) + ("unknown",)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{platform.processor() or platform.machine()}, one thread, 5 s clips")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder), rounds=options.rounds)
+        sizes = model_sizes(Path(folder))
+    show(rows, sizes)
+    if options.json:
+        options.json.write_text(json.dumps({"rows": rows, "sizes": sizes}, indent=2))
+
+
+def measure(folder: Path, *, rounds: int) -> list[dict[str, Any]]:
+    wav, flac = recordings(folder)
+    rows = []
+    for front_end in (original_front_end(), FrontEndSettings()):
+        profile = front_end.profile
+        model = student_folder(folder / profile.name, front_end)
+        classifier = OnnxClassifier(model)
+        network = build_network("AudioTransformerStudent", len(LABELS)).eval()
+        y = first_clip(wav, front_end)
+        inputs = clip_inputs(y, front_end)
+        tensors = (
+            torch.from_numpy(inputs.log_mel)[None],
+            torch.from_numpy(inputs.features)[None],
+        )
+        raw, _ = soundfile.read(wav, dtype="float32")
+        rate = profile.sample_rate
+
+        def ours(path: Path, classifier: OnnxClassifier = classifier) -> Any:
+            return [s.scores for s in classify_recording(path, classifier)]
+
+        def theirs(
+            path: Path,
+            native: bool,
+            network: torch.nn.Module = network,
+            front_end: FrontEndSettings = front_end,
+        ) -> Any:
+            return plain.chain(path, network, front_end.profile, at_native_rate=native)
+
+        pairs: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
+            (
+                "18 features",
+                lambda: features(y, sample_rate=rate),
+                lambda: plain.features(y, rate),
+            ),
+            (
+                "log-mel",
+                lambda: log_mel(y, profile),
+                lambda: plain.log_mel(y, profile),
+            ),
+            (
+                "student",
+                lambda: score_inputs(classifier, [inputs]),
+                lambda: in_torch(network, tensors),
+            ),
+            ("chain, WAV", lambda: ours(wav), lambda: theirs(wav, False)),
+            ("chain, FLAC", lambda: ours(flac), lambda: theirs(flac, False)),
+        ]
+        if front_end.profile.name == "original-16k":
+            pairs.append(
+                (
+                    "chain, WAV, plain features at 48 kHz",
+                    lambda: ours(wav),
+                    lambda: theirs(wav, True),
+                )
+            )
+        for name, fast, slow in pairs:
+            rows.append(
+                {"profile": profile.name, "what": name, **paired(fast, slow, rounds)}
+            )
+        whole = paired(lambda: ours(wav), lambda: None, rounds)["seacall_ms"]
+        front = paired(
+            lambda: clip_inputs(
+                condition_array(raw, sample_rate=RATE, settings=front_end), front_end
+            ),
+            lambda: None,
+            rounds,
+        )["seacall_ms"]
+        rows.append(
+            {
+                "profile": profile.name,
+                "what": "front end's share of the chain",
+                "seacall_ms": front,
+                "plain_ms": whole,
+                "ratio": front / whole,
+            }
+        )
+    rows.append(
+        {"profile": "any", "what": "teacher (VGGish), torch", **teacher(rounds)}
+    )
+    return rows
+
+
+def paired(
+    fast: Callable[[], Any], slow: Callable[[], Any], rounds: int
+) -> dict[str, float]:
+    """Time both in turn; return medians in ms and their ratio."""
+    fast()
+    slow()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for side, call in zip(times, (fast, slow), strict=True):
+            started = time.perf_counter()
+            call()
+            side.append(1e3 * (time.perf_counter() - started))
+    ours, theirs = (statistics.median(side) for side in times)
+    return {"seacall_ms": ours, "plain_ms": theirs, "ratio": theirs / ours}
+
+
+def teacher(rounds: int) -> dict[str, float]:
+    network = build_network("VGGishTeacher", len(LABELS)).eval()
+    student = build_network("AudioTransformerStudent", len(LABELS)).eval()
+    inputs = (torch.zeros(1, 5, 96, 64), torch.zeros(1, 18))
+    return paired(
+        lambda: in_torch(student, inputs),
+        lambda: in_torch(network, inputs),
+        max(3, rounds // 3),
+    )
+
+
+def in_torch(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+    with torch.inference_mode():
+        return torch.softmax(network(*inputs), dim=1)
+
+
+def recordings(folder: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(5 * RATE) * 0.05
+    paths = folder / "clip.wav", folder / "clip.flac"
+    for path in paths:
+        soundfile.write(path, y, RATE, subtype="PCM_16")
+    return paths
+
+
+def student_folder(folder: Path, front_end: FrontEndSettings) -> Path:
+    network = build_network("AudioTransformerStudent", len(LABELS)).eval()
+    card = Card(
+        seacall_version="bench",
+        architecture="AudioTransformerStudent",
+        labels=LABELS,
+        front_end=front_end,
+    )
+    save_model(network, folder, card)
+    export_onnx(folder)
+    return folder
+
+
+def model_sizes(folder: Path) -> dict[str, Any]:
+    found = {}
+    for name in ("VGGishTeacher", "AudioTransformerStudent"):
+        size = model_size(build_network(name, len(LABELS)))
+        found[name] = {
+            "parameters": size.n_parameters,
+            "bytes": size.n_bytes,
+            "multiply_adds": size.n_multiply_adds,
+        }
+    model = folder / "original-16k"
+    for file in (WEIGHTS_NAME, ONNX_NAME):
+        found["AudioTransformerStudent"][file] = (model / file).stat().st_size
+    return found
+
+
+def show(rows: list[dict[str, Any]], sizes: dict[str, Any]) -> None:
+    print(
+        f"\n{'profile':<14}{'what':<40}{'seacall ms':>11}{'plain ms':>10}{'ratio':>8}"
+    )
+    for row in rows:
+        print(
+            f"{row['profile']:<14}{row['what']:<40}{row['seacall_ms']:>11.2f}"
+            f"{row['plain_ms']:>10.2f}{row['ratio']:>8.2f}"
+        )
+    teacher_size, student_size = sizes.values()
+    fewer = 1 - student_size["parameters"] / teacher_size["parameters"]
+    print()
+    for name, size in sizes.items():
+        print(f"{name:<26}" + ", ".join(f"{k} {v:,}" for k, v in size.items()))
+    print(f"the student has {100 * fewer:.2f} % fewer parameters than the teacher")
+
+
+if __name__ == "__main__":
+    main()
