@@ -33,7 +33,7 @@ from seacall.models.checkpoint import ONNX_NAME, WEIGHTS_NAME, Card
 T = TypeVar("T")
 
 SIMULATED = "The sounds are simulated: these figures say nothing about real animals."
-TEACHER_EPOCHS = 18
+TEACHER_EPOCHS = 14
 """Enough to learn from and short enough to wait for: a real run has 60."""
 _MARKER = ".seacall-demo"
 
