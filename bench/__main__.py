@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python -m bench [--rounds 15] [--json FILE]
 
-Both sides of a row take turns within the run, so that a noisy machine hits both; the
-figure is the ratio of the medians. Absolute times are of this machine and this hour.
+Both sides of a row take turns within the run, and processor time is counted, so that
+a busy machine disturbs little; the figure is the ratio of the medians. Absolute times
+are of this machine and this hour.
 """
 
 from __future__ import annotations
@@ -24,13 +25,9 @@ import torch
 
 from bench import plain
 from seacall.audio.features import features
-from seacall.audio.frontend import (
-    clip_inputs,
-    condition_array,
-    first_clip,
-)
+from seacall.audio.frontend import clip_inputs, first_clip
 from seacall.audio.logmel import log_mel
-from seacall.config import PROFILES, FrontEndSettings, original_front_end
+from seacall.config import FrontEndSettings, original_front_end
 from seacall.detect.classify import classify_recording, score_inputs
 from seacall.learn.export import export_onnx
 from seacall.models.backend import OnnxClassifier
@@ -39,7 +36,10 @@ from seacall.models.network import build_network, save_model
 from seacall.models.size import model_size
 
 RATE = 48_000
-LABELS = tuple(f"species {k}" for k in range(19)) + ("unknown",)
+LABELS = (*(f"species {k}" for k in range(19)), "unknown")
+NATIVE_ROW = "chain from WAV, plain features at 48 kHz"
+TEACHER_ROW = "student against teacher, torch"
+Pair = tuple[str, Callable[[], Any], Callable[[], Any]]
 
 
 def main() -> None:
@@ -58,85 +58,60 @@ def main() -> None:
 
 
 def measure(folder: Path, *, rounds: int) -> list[dict[str, Any]]:
-    wav, flac = recordings(folder)
+    recordings = make_recordings(folder)
     rows = []
     for front_end in (original_front_end(), FrontEndSettings()):
         profile = front_end.profile
         model = student_folder(folder / profile.name, front_end)
-        classifier = OnnxClassifier(model)
-        network = build_network("AudioTransformerStudent", len(LABELS)).eval()
-        y = first_clip(wav, front_end)
-        inputs = clip_inputs(y, front_end)
-        tensors = (
-            torch.from_numpy(inputs.log_mel)[None],
-            torch.from_numpy(inputs.features)[None],
-        )
-        raw, _ = soundfile.read(wav, dtype="float32")
-        rate = profile.sample_rate
-
-        def ours(path: Path, classifier: OnnxClassifier = classifier) -> Any:
-            return [s.scores for s in classify_recording(path, classifier)]
-
-        def theirs(
-            path: Path,
-            native: bool,
-            network: torch.nn.Module = network,
-            front_end: FrontEndSettings = front_end,
-        ) -> Any:
-            return plain.chain(path, network, front_end.profile, at_native_rate=native)
-
-        pairs: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
-            (
-                "18 features",
-                lambda: features(y, sample_rate=rate),
-                lambda: plain.features(y, rate),
-            ),
-            (
-                "log-mel",
-                lambda: log_mel(y, profile),
-                lambda: plain.log_mel(y, profile),
-            ),
-            (
-                "student",
-                lambda: score_inputs(classifier, [inputs]),
-                lambda: in_torch(network, tensors),
-            ),
-            ("chain, WAV", lambda: ours(wav), lambda: theirs(wav, False)),
-            ("chain, FLAC", lambda: ours(flac), lambda: theirs(flac, False)),
-        ]
-        if front_end.profile.name == "original-16k":
-            pairs.append(
-                (
-                    "chain, WAV, plain features at 48 kHz",
-                    lambda: ours(wav),
-                    lambda: theirs(wav, True),
-                )
-            )
-        for name, fast, slow in pairs:
-            rows.append(
-                {"profile": profile.name, "what": name, **paired(fast, slow, rounds)}
-            )
-        whole = paired(lambda: ours(wav), lambda: None, rounds)["seacall_ms"]
-        front = paired(
-            lambda: clip_inputs(
-                condition_array(raw, sample_rate=RATE, settings=front_end), front_end
-            ),
-            lambda: None,
-            rounds,
-        )["seacall_ms"]
-        rows.append(
-            {
-                "profile": profile.name,
-                "what": "front end's share of the chain",
-                "seacall_ms": front,
-                "plain_ms": whole,
-                "ratio": front / whole,
-            }
-        )
-    rows.append(
-        {"profile": "any", "what": "teacher (VGGish), torch", **teacher(rounds)}
-    )
+        for what, seacall, plainly in pairs(model, front_end, *recordings):
+            figures = paired(seacall, plainly, rounds)
+            rows.append({"profile": profile.name, "what": what, **figures})
+    rows.append({"profile": "any", "what": TEACHER_ROW, **teacher(rounds)})
     return rows
+
+
+def pairs(
+    model: Path, front_end: FrontEndSettings, wav: Path, flac: Path
+) -> list[Pair]:
+    """Return what is compared: its name, seacall's way, the plain way."""
+    profile = front_end.profile
+    classifier = OnnxClassifier(model)
+    network = build_network("AudioTransformerStudent", len(LABELS)).eval()
+    y = first_clip(wav, front_end)
+    inputs = clip_inputs(y, front_end)
+    tensors = (
+        torch.from_numpy(inputs.log_mel)[None],
+        torch.from_numpy(inputs.features)[None],
+    )
+    rate = profile.sample_rate
+
+    def ours(path: Path) -> Any:
+        return [found.scores for found in classify_recording(path, classifier)]
+
+    def plainly(path: Path, *, at_native_rate: bool = False) -> Any:
+        return plain.chain(path, network, profile, at_native_rate=at_native_rate)
+
+    found: list[Pair] = [
+        (
+            "18 features",
+            lambda: features(y, sample_rate=rate),
+            lambda: plain.features(y, rate),
+        ),
+        ("log-mel", lambda: log_mel(y, profile), lambda: plain.log_mel(y, profile)),
+        (
+            "student",
+            lambda: score_inputs(classifier, [inputs]),
+            lambda: in_torch(network, tensors),
+        ),
+        ("chain from WAV", lambda: ours(wav), lambda: plainly(wav)),
+        ("chain from FLAC", lambda: ours(flac), lambda: plainly(flac)),
+    ]
+    if rate < RATE:
+        as_described = lambda: plainly(wav, at_native_rate=True)  # noqa: E731
+        found.append((NATIVE_ROW, lambda: ours(wav), as_described))
+    front = lambda: clip_inputs(first_clip(wav, front_end), front_end)  # noqa: E731
+    found.append(("front end within the chain (WAV)", front, lambda: ours(wav)))
+    return found
 
 
 def paired(
@@ -148,9 +123,9 @@ def paired(
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for side, call in zip(times, (fast, slow), strict=True):
-            started = time.perf_counter()
+            started = time.process_time()
             call()
-            side.append(1e3 * (time.perf_counter() - started))
+            side.append(1e3 * (time.process_time() - started))
     ours, theirs = (statistics.median(side) for side in times)
     return {"seacall_ms": ours, "plain_ms": theirs, "ratio": theirs / ours}
 
@@ -171,7 +146,7 @@ def in_torch(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
         return torch.softmax(network(*inputs), dim=1)
 
 
-def recordings(folder: Path) -> tuple[Path, Path]:
+def make_recordings(folder: Path) -> tuple[Path, Path]:
     rng = np.random.default_rng(0)
     y = rng.standard_normal(5 * RATE) * 0.05
     paths = folder / "clip.wav", folder / "clip.flac"

@@ -19,7 +19,7 @@ from seacall.config import Profile
 
 
 def features(y: np.ndarray[Any, Any], sample_rate: int) -> np.ndarray[Any, Any]:
-    """The 18 features by six librosa calls, as in the description's list."""
+    """Compute the 18 features by six librosa calls, as the description lists them."""
     centroid = librosa.feature.spectral_centroid(y=y, sr=sample_rate).mean()
     rms = librosa.feature.rms(y=y).mean()
     crossings = librosa.feature.zero_crossing_rate(y=y).mean()
@@ -33,7 +33,7 @@ def features(y: np.ndarray[Any, Any], sample_rate: int) -> np.ndarray[Any, Any]:
 
 
 def log_mel(y: np.ndarray[Any, Any], profile: Profile) -> np.ndarray[Any, Any]:
-    """Five patches of log-mel by librosa."""
+    """Compute five patches of log-mel by librosa."""
     mel = librosa.feature.melspectrogram(
         y=y,
         sr=profile.sample_rate,
@@ -57,7 +57,7 @@ def log_mel(y: np.ndarray[Any, Any], profile: Profile) -> np.ndarray[Any, Any]:
 def chain(
     path: Path, network: torch.nn.Module, profile: Profile, *, at_native_rate: bool
 ) -> np.ndarray[Any, Any]:
-    """One recording from disk to scores.
+    """Take one recording from disk to scores.
 
     With ``at_native_rate`` the features are computed before resampling, as the
     description has its stages; without, on what the network sees, as seacall does.

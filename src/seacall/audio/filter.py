@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,7 @@ class BandPass:
     """
 
     def __init__(self, *, sample_rate: int, band_hz: tuple[float, float]) -> None:
-        edges = band_edges(sample_rate=sample_rate, band_hz=band_hz)
-        sos = signal.butter(
-            ORDER, edges, btype="bandpass", fs=sample_rate, output="sos"
-        )
-        exact = edges[0] < _FLOAT32_MIN_SHARE * sample_rate
-        self._dtype = np.float64 if exact else np.float32
-        # Untyped: scipy's stubs know sosfilt in float64 only.
-        self._settled: Any = signal.sosfilt_zi(sos).astype(self._dtype)
-        self._sos: Any = sos.astype(self._dtype)
+        self._sos, self._settled = _design(sample_rate, band_hz)
         self._state: Any = None
 
     def process(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -76,6 +69,19 @@ class BandPass:
             self._state = self._settled * y[0]
         filtered: NDArray[Any]
         filtered, self._state = signal.sosfilt(
-            self._sos, y.astype(self._dtype, copy=False), zi=self._state
+            self._sos, y.astype(self._sos.dtype, copy=False), zi=self._state
         )
         return filtered.astype(np.float32, copy=False)
+
+
+@lru_cache(maxsize=32)
+def _design(sample_rate: int, band_hz: tuple[float, float]) -> tuple[Any, Any]:
+    """Return second-order sections and their state after a long constant one.
+
+    Untyped, since scipy's stubs know the filter in float64 only.
+    """
+    edges = band_edges(sample_rate=sample_rate, band_hz=band_hz)
+    sos = signal.butter(ORDER, edges, btype="bandpass", fs=sample_rate, output="sos")
+    exact = edges[0] < _FLOAT32_MIN_SHARE * sample_rate
+    dtype = np.float64 if exact else np.float32
+    return sos.astype(dtype), signal.sosfilt_zi(sos).astype(dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -105,9 +106,7 @@ def read_blocks(
             )
         position = sound.seek(start) if start else 0
         while (block := _read(path, sound, block_length)).shape[0]:
-            y = block.mean(axis=1) if channel is None else block[:, channel - 1]
-            if block.shape[1] == 1:
-                y = block[:, 0]
+            y = _one_channel(block, channel)
             _refuse_non_finite(path, y, position)
             position += len(y)
             yield y
@@ -211,6 +210,12 @@ def _read(path: Path, sound: soundfile.SoundFile, length: int) -> NDArray[np.flo
             f"{path}: cannot be decoded at sample {sound.tell()} ({_reason(error)}); "
             "record or copy it again"
         ) from error
+
+
+def _one_channel(block: NDArray[np.float32], channel: int | None) -> Any:
+    if channel is None and block.shape[1] > 1:
+        return block.mean(axis=1)
+    return block[:, (channel or 1) - 1]
 
 
 def _refuse_non_finite(path: Path, y: NDArray[np.float32], position: int) -> None:
