@@ -20,9 +20,9 @@ from seacall.config import (
     TrainSettings,
 )
 from seacall.data.prepare import PrepareSettings, prepare_dataset
+from seacall.learn.context import RunContext
 from seacall.learn.export import export_onnx
 from seacall.learn.observe import Silent
-from seacall.learn.runs import RunContext
 from seacall.models.checkpoint import Card
 from seacall.models.network import build_network, save_model
 

@@ -12,6 +12,7 @@ import programs
 import pytest
 import tiny
 
+from seacall.cli.console import Console, keep_settings
 from seacall.config import DistillRun, TrainRun, checked, read_toml
 from seacall.models.checkpoint import WEIGHTS_NAME, read_card
 from seacall.models.network import load_model_for_inference
@@ -21,7 +22,7 @@ PROGRAM = ROOT / "only_dolphin_knowledge_distillation_attention_mechanism.py"
 SHORT = ("--epochs", "2", "--batch-size", "4", "--device", "cpu")
 
 
-def test_train_stores_settings_that_give_the_same_model_again(
+def test_train_takes_the_datasets_front_end_and_stores_settings_that_repeat_it(
     seacall, tiny_dataset, tmp_path
 ):
     first, second = tmp_path / "first", tmp_path / "second"
@@ -33,6 +34,7 @@ def test_train_stores_settings_that_give_the_same_model_again(
     assert "train.epochs = 2" in ended.err
     settings = checked(TrainRun, read_toml(first / "settings.toml"))
     assert settings.model_dump(mode="json") == read_card(first).training
+    assert read_card(first).front_end == tiny.FRONT_END.front_end()
     ended = seacall(
         *("train", tiny_dataset, "-o", second, "--config", first / "settings.toml"),
         *("--device", "cpu", "--json"),
@@ -40,15 +42,6 @@ def test_train_stores_settings_that_give_the_same_model_again(
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["architecture"] == "AudioTransformerStudent"
     assert (first / WEIGHTS_NAME).read_bytes() == (second / WEIGHTS_NAME).read_bytes()
-
-
-def test_train_takes_the_datasets_own_front_end(seacall, tiny_dataset, tmp_path):
-    ended = seacall(
-        *("train", tiny_dataset, "-o", tmp_path / "out", "--network", "student"),
-        *SHORT,
-    )
-    assert ended.code == 0
-    assert read_card(tmp_path / "out").front_end == tiny.FRONT_END.front_end()
 
 
 def test_distill_says_how_much_smaller_the_student_is(
@@ -84,10 +77,9 @@ def test_going_on_with_other_settings_is_refused_and_the_old_ones_stay(
     seacall, tiny_dataset, tmp_path
 ):
     out = tmp_path / "out"
-    seacall("train", tiny_dataset, "-o", out, "--network", "student", *SHORT)
-    for name in ("card.json",):
-        (out / name).unlink()
-    (out / "checkpoint.pt").write_bytes(b"")
+    speaker = Console(quiet=True)
+    keep_settings(tiny.STUDENT_RUN, out, speaker, resume=False)
+    (out / "checkpoint.pt").touch()
     before = (out / "settings.toml").read_bytes()
     ended = seacall(
         *("train", tiny_dataset, "-o", out, "--network", "student", "--resume"),
@@ -122,42 +114,66 @@ def test_importing_the_original_program_loads_no_torch(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_original_program_has_help():
-    done = programs.run(PROGRAM, "--help")
-    assert done.code == 0
-    assert "--root" in done.out
+@pytest.fixture
+def original(capfd):
+    """Run the original program in this process."""
+    spec = importlib.util.spec_from_file_location("original", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            module.main([str(argument) for argument in arguments])
+        return int(ended.value.code or 0), capfd.readouterr().err
+
+    return run
 
 
-def test_the_original_program_names_what_is_missing(tmp_path):
-    done = programs.run(PROGRAM, "--root", tmp_path)
-    assert done.code == 1
-    assert done.err.count("\n") == 1
-    assert "train_metadata.xlsx" in done.err
+def test_the_original_program_names_what_is_missing(original, tmp_path):
+    code, err = original("--root", tmp_path)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "train_metadata.xlsx" in err
 
 
 @pytest.fixture
 def described(tiny_dataset, tmp_path) -> Path:
-    """A folder as the description has it: its columns alone, made by other means."""
-    root = Path(shutil.copytree(tiny_dataset, tmp_path / "root"))
-    for name in ("dataset.json", "settings.toml", "report.txt"):
-        (root / name).unlink()
-    shutil.rmtree(root / ".seacall-cache")
+    """A folder as the description has it: its columns alone, six files in each part."""
+    root = tmp_path / "root"
+    root.mkdir()
     for folder in ("train", "validate", "test"):
-        table = pd.read_excel(root / f"{folder}_metadata.xlsx")
+        table = pd.read_excel(tiny_dataset / f"{folder}_metadata.xlsx")
+        table = table.groupby("species_name").head(2)
         unknown = ["deployment", "recording", "sha256", "duration_s"]
-        table.drop(columns=unknown).to_excel(
-            root / f"{folder}_metadata.xlsx", index=False
-        )
+        table = table.drop(columns=unknown)
+        table.to_excel(root / f"{folder}_metadata.xlsx", index=False)
+        for name in table["file_name"]:
+            (root / folder).mkdir(exist_ok=True)
+            shutil.copy(tiny_dataset / folder / name, root / folder / name)
     return root
 
 
-@pytest.mark.slow
-def test_the_original_program_distils_on_a_folder_as_described(described, tiny_teacher):
-    done = programs.run(
-        *(PROGRAM, "--root", described, "--epochs", "2", "--device", "cpu"),
+def test_the_original_program_distils_from_a_given_teacher(
+    original, described, tiny_teacher
+):
+    code, err = original(
+        *("--root", described, "--epochs", "2", "--device", "cpu"),
         *("--teacher", tiny_teacher),
     )
+    assert code == 0, err
+    card = read_card(described / "output")
+    assert card.teacher.startswith("VGGishTeacher")
+    assert card.front_end == tiny.FRONT_END.front_end()
+    assert not (described / "output" / "teacher").exists()
+
+
+@pytest.mark.slow
+def test_the_original_program_runs_on_a_folder_as_described(described):
+    done = programs.run(
+        PROGRAM, "--root", described, "--epochs", "1", "--device", "cpu"
+    )
     assert done.code == 0, done.err
+    assert "student: " in done.err
     out = described / "output"
     for name in (
         "best_student_with_attention_model.pth",
@@ -166,23 +182,13 @@ def test_the_original_program_distils_on_a_folder_as_described(described, tiny_t
         "train_vs_val_student_with_attention.xlsx",
     ):
         assert (out / name).is_file()
-    model, config = load_model_for_inference(
-        out / "final_student_model_with_attention.pth"
-    )
-    assert type(model).__name__ == "AudioTransformerStudent"
-    assert tuple(config["labels"]) == tiny.LABELS
-
-
-@pytest.mark.slow
-def test_the_original_program_trains_its_own_teacher_first(described):
-    done = programs.run(
-        *(PROGRAM, "--root", described, "--epochs", "1", "--device", "cpu"),
-    )
-    assert done.code == 0, done.err
-    out = described / "output"
     assert read_card(out / "teacher").architecture == "VGGishTeacher"
     card = read_card(out)
     assert card.front_end.profile.name == "original-16k"
     assert card.front_end.clip.fit == "pad"
     assert card.front_end.n_patches == 5
-    assert "student: " in done.err
+    model, config = load_model_for_inference(
+        out / "final_student_model_with_attention.pth"
+    )
+    assert type(model).__name__ == "AudioTransformerStudent"
+    assert tuple(config["labels"]) == tiny.LABELS

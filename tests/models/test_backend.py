@@ -21,11 +21,8 @@ from seacall.models.network import save_model
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    save_model(tiny.network(), folder, tiny.card())
-    export_onnx(folder)
-    return folder
+def folder(tiny_model):
+    return tiny_model
 
 
 @pytest.fixture(scope="module", params=[OnnxClassifier, TorchClassifier])
