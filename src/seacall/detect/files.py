@@ -43,7 +43,9 @@ class FilesResult:
     def summary(self) -> str:
         """Say in one line what was done."""
         counts = ", ".join(f"{label} {n}" for label, n in self.answers.most_common())
-        failed = f"; {len(self.failures)} files failed" if self.failures else ""
+        n_failed = len(self.failures)
+        files = "file" if n_failed == 1 else "files"
+        failed = f"; {n_failed} {files} failed" if n_failed else ""
         return (
             f"{self.n_recordings} recordings, {self.n_clips} clips"
             f"{': ' + counts if counts else ''}{failed}"

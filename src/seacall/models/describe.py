@@ -36,19 +36,22 @@ class Description:
             if profile.band_hz is None
             else f"{profile.band_hz[0] / 1000:g}-{profile.band_hz[1] / 1000:g} kHz"
         )
-        lines = [
-            f"{self.folder}: {card.architecture}, seacall {card.seacall_version}",
-            f"  parameters       {card.n_parameters:,}",
-            f"  weights          {card.n_parameters * 4:,} bytes in float32",
-            f"  multiply-adds    {card.n_multiply_adds:,} for one clip",
-            f"  profile          {profile.name}: {profile.sample_rate} Hz, {band}, "
+        rows = {
+            "parameters": f"{card.n_parameters:,}",
+            "weights": f"{card.n_parameters * 4:,} bytes in float32",
+            "multiply-adds": f"{card.n_multiply_adds:,} for one clip",
+            "profile": f"{profile.name}: {profile.sample_rate} Hz, {band}, "
             f"{profile.n_mels} mel bands {profile.fmin:g}-{profile.fmax:g} Hz",
-            f"  clips            {clip.duration_s:g} s, shorter ones: {clip.fit}",
-            f"  threshold        {card.threshold:g}",
-            f"  classes          {len(card.labels)}: {', '.join(card.labels)}",
-            f"  teacher          {card.teacher or 'none'}",
-        ]
-        lines += [f"  {name:<17}{size:,} bytes" for name, size in self.files.items()]
+            "clips": f"{clip.duration_s:g} s, shorter ones: {clip.fit}",
+            "threshold": f"{card.threshold:g}, calibration temperature "
+            f"{card.calibration_temperature:.2f}",
+            "classes": f"{len(card.labels)}: {', '.join(card.labels)}",
+            "teacher": card.teacher or "none",
+            **{name: f"{size:,} bytes" for name, size in self.files.items()},
+            **_measured(card.metrics),
+        }
+        lines = [f"{self.folder}: {card.architecture}, seacall {card.seacall_version}"]
+        lines += [f"  {name:<19}{text}" for name, text in rows.items()]
         fewer = self._fewer()
         if fewer is not None and self.teacher is not None:
             lines.append(
@@ -61,6 +64,21 @@ class Description:
         if self.teacher is None or not self.teacher.n_parameters:
             return None
         return 1 - self.card.n_parameters / self.teacher.n_parameters
+
+
+def _measured(metrics: dict[str, Any]) -> dict[str, str]:
+    """Say how well the model did when it was trained, if that was measured."""
+    try:
+        model = metrics["figures"]["model"]
+        leaky = ", leaky" if metrics["leaky"] else ""
+        return {
+            "measured": f"macro-F1 {model['macro_f1']['value']:.3f}, accuracy "
+            f"{model['accuracy']['value']:.3f} on {metrics['n_recordings']} "
+            f"{metrics['split']} recordings of {metrics['n_deployments']} "
+            f"deployments{leaky}"
+        }
+    except (KeyError, TypeError, ValueError):  # a card of another making
+        return {}
 
 
 def describe(folder: Path, *, teacher: Path | None = None) -> Description:
