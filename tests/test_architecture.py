@@ -130,15 +130,9 @@ def test_a_missing_package_names_its_extra():
     assert e.value.package == "no_such_package_at_all"
 
 
-TOO_LONG = pytest.mark.xfail(reason="holds the loop, its schedule and its checkpoint")
-
-
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(p, marks=TOO_LONG if p.match("learn/train.py") else ())
-        for p in MODULES
-    ],
+    MODULES,
     ids=lambda p: "-".join(p.with_suffix("").parts[-2:]),
 )
 def test_no_module_has_more_than_400_lines(path):

@@ -18,7 +18,10 @@ class Settings(BaseModel):
     """Base of all settings: immutable, and a misspelt name is an error."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
     def fingerprint(self) -> str:

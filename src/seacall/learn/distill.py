@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seacall.config import DistillSettings
-from seacall.learn.train import Batch, train_epoch
+from seacall.learn.epoch import Batch, train_epoch
 
 _DEFAULTS = DistillSettings()
 

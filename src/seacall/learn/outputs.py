@@ -16,7 +16,7 @@ from seacall.learn.measure import measure, summary
 from seacall.learn.plots import plot_curves
 from seacall.learn.tables import write_curves
 from seacall.learn.train import CHECKPOINT_NAME, FitResult
-from seacall.models.checkpoint import Card, read_card, write_card
+from seacall.models.checkpoint import CARD_NAME, Card, read_card, write_card
 from seacall.models.network import save_model, save_pth
 
 
@@ -85,10 +85,11 @@ def finish(
         )
         card = card.model_copy(update={"metrics": summary(evaluation)})
     save_pth(network, out / names.final, card)
-    for path in sorted(partial.iterdir()):
+    (partial / CARD_NAME).unlink()
+    for path in partial.iterdir():
         path.replace(out / path.name)
-    card = write_card(out, card)
     partial.rmdir()
+    card = write_card(out, card)
     (out / CHECKPOINT_NAME).unlink(missing_ok=True)
     return card
 

@@ -53,7 +53,8 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
         dataset = _open(context, front_end)
         torch.manual_seed(settings.train.seed)
         network: nn.Module
-        if settings.network == "vggish":
+        is_teacher = settings.network == "vggish"
+        if is_teacher:
             network, result = train_teacher(dataset, settings, context)
         else:
             network, result = _train_student_alone(dataset, settings, context)
@@ -63,9 +64,9 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
             front_end,
             seed=settings.train.seed,
             training=settings.model_dump(mode="json"),
-            pretrained=settings.teacher.weights,
+            pretrained=settings.teacher.weights if is_teacher else None,
         )
-        names = TEACHER_FILES if settings.network == "vggish" else STUDENT_FILES
+        names = TEACHER_FILES if is_teacher else STUDENT_FILES
         if processes.is_first():
             card = finish(network, result, card, dataset, names, context)
         return RunResult(card, dataset.failures)

@@ -6,14 +6,13 @@ criterion, and keeps in a folder what it needs to go on after a kill.
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,12 +21,12 @@ from torch.nn.parallel import DistributedDataParallel
 from seacall.config import TrainSettings
 from seacall.data.loader import EpochSampler, ordered_loader, training_loader
 from seacall.errors import CheckpointError, SeacallError
+from seacall.files import written_whole
 from seacall.learn import processes
-from seacall.learn.metrics import confusion_matrix, macro_f1
+from seacall.learn.device import Precision
+from seacall.learn.epoch import Batch, evaluate_epoch, train_epoch
 from seacall.models.weights import read_pth
 
-Batch = Sequence[Tensor]
-"""Network input, raw features, class numbers, and the teacher's logits if cached."""
 Progress = Callable[[int, int, int, dict[str, float]], None]
 """Called after each step with epoch, step, steps in the epoch, figures so far."""
 
@@ -47,17 +46,6 @@ class LabelLoss(nn.Module):
 
 
 @dataclass(frozen=True)
-class EpochFigures:
-    """Means over the clips of one epoch."""
-
-    loss: float
-    accuracy: float
-    """0 to 1."""
-    f1: float
-    """Macro-F1 over the classes that occur, 0 to 1."""
-
-
-@dataclass(frozen=True)
 class FitResult:
     """What a training run ended with; the network holds the best epoch's weights."""
 
@@ -65,128 +53,6 @@ class FitResult:
     """One entry an epoch: losses, accuracies, F1, learning rate, seconds."""
     best_epoch: int
     """Counted from 1."""
-
-
-class Precision:
-    """Half precision where the device computes faster in it, else single precision.
-
-    bfloat16 on GPUs and processors that have it, float16 with scaled gradients on
-    older GPUs.
-    """
-
-    def __init__(self, device: torch.device, *, enabled: bool) -> None:
-        self._device_type = device.type
-        self.dtype = _half_type(device) if enabled else None
-        self.scaler = torch.amp.GradScaler(
-            device.type, enabled=self.dtype is torch.float16
-        )
-
-    def autocast(self) -> AbstractContextManager[None]:
-        """Return the context for the forward pass."""
-        return torch.autocast(
-            self._device_type, dtype=self.dtype, enabled=self.dtype is not None
-        )
-
-
-def _half_type(device: torch.device) -> torch.dtype | None:
-    if device.type == "cuda":
-        bfloat = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if bfloat else torch.float16
-    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return None
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of that name; ``auto`` takes a GPU if there is one.
-
-    Raises
-    ------
-    SeacallError
-        If there is no such device on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SeacallError(
-            f"device {name!r} cannot be used ({reason}); choose cpu or auto"
-        ) from error
-    return device
-
-
-def train_epoch(
-    network: nn.Module,
-    loader: Iterable[Batch],
-    optimizer: torch.optim.Optimizer,
-    criterion: nn.Module,
-    *,
-    device: torch.device | str,
-    teacher: nn.Module | None = None,
-    precision: Precision | None = None,
-    gradient_clip: float = 1.0,
-    n_patches: int = 0,
-    on_step: Callable[[int, dict[str, float]], None] | None = None,
-) -> EpochFigures:
-    """Train for one epoch.
-
-    Parameters
-    ----------
-    loader
-        Yields batches; see :data:`Batch`.
-    criterion
-        Called with logits, the teacher's logits and class numbers.
-    teacher
-        Asked at each step when the batches hold no cached logits.
-    n_patches
-        Patches drawn at random from each clip; 0: all of them.
-    """
-    device = torch.device(device)
-    precision = precision or Precision(device, enabled=False)
-    network.train()
-    if teacher is not None:
-        teacher.eval()
-    tally = _Tally()
-    for step, batch in enumerate(loader):
-        x, features, targets, *cached = (part.to(device) for part in batch)
-        with torch.no_grad():
-            asked = cached[0] if cached else _ask(teacher, x, features)
-        x = _draw_patches(x, n_patches)
-        optimizer.zero_grad(set_to_none=True)
-        with precision.autocast():
-            logits = network(x, features)
-        loss = criterion(logits.float(), asked, targets)
-        _descend(loss, network, optimizer, precision, gradient_clip=gradient_clip)
-        tally.add(loss, logits, targets)
-        if on_step:
-            on_step(step + 1, tally.so_far())
-    return tally.figures()
-
-
-def evaluate_epoch(
-    network: nn.Module,
-    loader: Iterable[Batch],
-    criterion: nn.Module,
-    *,
-    device: torch.device | str,
-    precision: Precision | None = None,
-) -> EpochFigures:
-    """Measure a network without changing it."""
-    device = torch.device(device)
-    precision = precision or Precision(device, enabled=False)
-    network.eval()
-    tally = _Tally()
-    with torch.inference_mode():
-        for batch in loader:
-            x, features, targets, *cached = (part.to(device) for part in batch)
-            with precision.autocast():
-                logits = network(x, features).float()
-            asked = cached[0] if cached else logits
-            tally.add(criterion(logits, asked, targets), logits, targets)
-    return tally.figures()
 
 
 def fit(
@@ -236,6 +102,7 @@ def fit(
         device=device,
         n=len(train[0]),
         rates=rates,
+        identity=_identity(train, val, criterion),
     )
     if resume and run.checkpoint.is_file():
         run.restore()
@@ -246,7 +113,9 @@ def fit(
             run.epoch_of(loader, val_loader, criterion, on_step=on_step)
             if on_epoch and processes.is_first():
                 on_epoch(run.history[-1])
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
         raise SeacallError(
             f"out of memory on {device} with batch_size={settings.batch_size}; "
             "choose a smaller batch size or another device"
@@ -267,7 +136,9 @@ class _Run:
         device: torch.device,
         n: int,
         rates: Rates,
+        identity: str,
     ) -> None:
+        self.identity = identity
         self.settings = settings
         self.device = device
         self.checkpoint = folder / CHECKPOINT_NAME
@@ -358,6 +229,11 @@ class _Run:
                 f"{self.checkpoint}: was written with other settings; resume with "
                 "those of its settings.toml, or choose another output folder"
             )
+        if state.get("identity") != self.identity:
+            raise CheckpointError(
+                f"{self.checkpoint}: was written with other clips, another teacher or "
+                "another loss; resume with those, or choose another output folder"
+            )
         try:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -405,6 +281,7 @@ class _Run:
     def _write(self) -> None:
         state: dict[str, Any] = {
             "settings": self.settings.fingerprint(),
+            "identity": self.identity,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "plateau": _plain(self.plateau.state_dict()),
@@ -415,47 +292,8 @@ class _Run:
             "best_state": self.best_state,
         }
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        part = self.checkpoint.with_name(CHECKPOINT_NAME + ".part")
-        torch.save(state, part)
-        part.replace(self.checkpoint)
-
-
-class _Tally:
-    """Sums over an epoch, from which its figures are made."""
-
-    def __init__(self) -> None:
-        self._loss = 0.0
-        self._n = 0
-        self._confusion: np.ndarray[Any, Any] | None = None
-
-    def add(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        n_classes = logits.shape[1]
-        confusion = confusion_matrix(
-            targets.cpu().numpy(), logits.argmax(1).cpu().numpy(), n_classes=n_classes
-        )
-        self._loss += float(loss.detach()) * len(targets)
-        self._n += len(targets)
-        self._confusion = (
-            confusion if self._confusion is None else self._confusion + confusion
-        )
-
-    def so_far(self) -> dict[str, float]:
-        figures = self._figures(self._loss, self._n, self._confusion)
-        return asdict(figures)
-
-    def figures(self) -> EpochFigures:
-        """Return the figures over all processes."""
-        loss, n, confusion = processes.total(self._loss, self._n, self._confusion)
-        return self._figures(loss, n, confusion)
-
-    @staticmethod
-    def _figures(loss: float, n: int, confusion: Any) -> EpochFigures:
-        if n == 0:
-            raise ValueError("need at least one batch, got none")
-        accuracy = float(np.trace(confusion)) / n
-        return EpochFigures(
-            loss=loss / n, accuracy=accuracy, f1=float(macro_f1(confusion))
-        )
+        with written_whole(self.checkpoint) as part:
+            torch.save(state, part)
 
 
 def _parameter_groups(
@@ -472,40 +310,29 @@ def _parameter_groups(
     ]
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out: torch says so in different ways on each device."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+def _identity(
+    train: tuple[Tensor, ...], val: tuple[Tensor, ...], criterion: nn.Module
+) -> str:
+    """Return a hash of what a run learns from, besides its settings.
+
+    Features, class numbers and teacher's logits stand for the clips.
+    """
+    numbers = {k: v for k, v in vars(criterion).items() if isinstance(v, float)}
+    found = hashlib.sha256(repr((type(criterion).__name__, numbers)).encode())
+    for part in (*train[1:], *val[1:]):
+        found.update(part.numpy().tobytes())
+    return found.hexdigest()
+
+
 def _rank(record: dict[str, float]) -> tuple[float, float]:
     """Order epochs: by validation macro-F1, then by lower validation loss."""
     return record["val_f1"], -record["val_loss"]
-
-
-def _ask(teacher: nn.Module | None, x: Tensor, features: Tensor) -> Tensor:
-    if teacher is None:
-        return torch.empty(0, device=x.device)
-    logits: Tensor = teacher(x, features)
-    return logits
-
-
-def _draw_patches(x: Tensor, n_patches: int) -> Tensor:
-    """Draw patches from each clip, ``(batch, patches, 96, 64)``, without repeats."""
-    if not n_patches or x.dim() != 4 or x.shape[1] <= n_patches:
-        return x
-    order = torch.rand(x.shape[:2]).argsort(dim=1)[:, :n_patches].to(x.device)
-    return x[torch.arange(len(x), device=x.device)[:, None], order]
-
-
-def _descend(
-    loss: Tensor,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    precision: Precision,
-    *,
-    gradient_clip: float,
-) -> None:
-    scaler = precision.scaler
-    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
-    scaler.step(optimizer)
-    scaler.update()
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Any]:
