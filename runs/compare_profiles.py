@@ -59,11 +59,15 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default="", help="part of the front end's name")
+    parser.add_argument("--split", default="", help="part of the split's name")
     options = parser.parse_args()
     manifest = read_manifest(options.dataset)
     cache = FrontEndCache.beside(options.dataset)
     print(f"default profile now: {DEFAULT_PROFILE}")
     for name, (profile, fit_rule) in FRONT_ENDS.items():
+        if options.only not in name:
+            continue
         clip = ClipSettings.model_validate({"fit": fit_rule})
         front_end = FrontEndSettings(profile=profile, clip=clip)
         arrays = load_arrays(
@@ -78,6 +82,8 @@ def main() -> None:
                 "random (leaky)": random_folds(names, options.folds, rng),
             }
             for how, fold in folds.items():
+                if options.split not in how:
+                    continue
                 figures = cross_validate(
                     arrays, np.asarray(fold), groups, seed, options
                 )
