@@ -146,6 +146,23 @@ def test_a_sample_that_is_no_number_is_named(
         io.read(path)
 
 
+@pytest.mark.parametrize("value", [1e25, -1e25])
+def test_a_sample_whose_power_is_no_number_is_named(
+    tmp_path: Path, value: float
+) -> None:
+    y = Y.copy()
+    y[12_345] = value
+    soundfile.write(tmp_path / "x.wav", y, RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"sample 12345 is -?1e\+25, and full scale"):
+        io.read(tmp_path / "x.wav")
+
+
+def test_float_samples_that_are_unscaled_integers_are_read(tmp_path: Path) -> None:
+    y = Y * np.float32(2**31)
+    soundfile.write(tmp_path / "x.wav", y, RATE, subtype="FLOAT")
+    np.testing.assert_allclose(io.read(tmp_path / "x.wav")[0], y, rtol=1e-6)
+
+
 @pytest.mark.parametrize("rate", [999, 600_000])
 def test_an_impossible_sample_rate_is_named(tmp_path: Path, rate: int) -> None:
     soundfile.write(tmp_path / "x.wav", Y, rate, subtype="PCM_16")

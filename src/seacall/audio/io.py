@@ -26,6 +26,9 @@ BLOCK_LENGTH = 65_536
 
 _LOSSY = frozenset({"MP3", "OGG"})  # their headers only estimate the length
 _INT16_SCALE = np.float32(1 / 32_768)
+_LOUDEST = np.float32(1e12)
+"""Full scale is 1, and unscaled 32-bit integers reach 2e9. Beyond 1e16 the power
+spectrum overflows float32, and every score would be NaN."""
 
 
 def find_recordings(folder: Path) -> list[Path]:
@@ -94,8 +97,8 @@ def read_blocks(
     ------
     AudioError
         As :func:`probe`, and if the file ends before its header says so, cannot be
-        decoded, holds NaN or infinite samples, or has no such channel. What was
-        yielded before stays valid.
+        decoded, holds samples that are NaN, infinite or beyond 1e12, or has no such
+        channel. What was yielded before stays valid.
     """
     with _open(path) as sound:
         recording = _describe(path, sound)
@@ -107,7 +110,7 @@ def read_blocks(
         position = sound.seek(start) if start else 0
         while (block := _read(path, sound, block_length)).shape[0]:
             y = _one_channel(block, channel)
-            _refuse_non_finite(path, y, position)
+            _refuse_impossible(path, y, position)
             position += len(y)
             yield y
         if position < recording.n_samples and sound.format not in _LOSSY:
@@ -218,13 +221,15 @@ def _one_channel(block: NDArray[np.float32], channel: int | None) -> Any:
     return block[:, (channel or 1) - 1]
 
 
-def _refuse_non_finite(path: Path, y: NDArray[np.float32], position: int) -> None:
-    # The sum of finite float32 samples is finite in float64, and one pass is enough.
-    if np.isfinite(y.sum(dtype=np.float64)):
+def _refuse_impossible(path: Path, y: NDArray[np.float32], position: int) -> None:
+    # NaN goes through min and max, and is not smaller than anything.
+    if y.min() > -_LOUDEST and y.max() < _LOUDEST:
         return
-    first = position + int(np.argmin(np.isfinite(y)))
+    first = int(np.argmin(np.abs(y) < _LOUDEST))
+    finite = np.isfinite(y[first])
+    what = f"{y[first]:g}, and full scale is 1" if finite else "not a finite number"
     raise AudioError(
-        f"{path}: sample {first} is not a finite number; "
+        f"{path}: sample {position + first} is {what}; "
         "convert it again or cut that part out"
     )
 
