@@ -144,6 +144,16 @@ def test_a_table_that_cannot_be_written_is_an_error(tmp_path, classifier):
             classify_paths([path], classifier, out=out)
 
 
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_a_table_never_replaces_a_recording(tmp_path, classifier, whole_folder):
+    path = record(tmp_path / "a.wav")
+    before = path.read_bytes()
+    given = [tmp_path if whole_folder else path]
+    with pytest.raises(SettingsError, match="is one of the recordings"):
+        classify_paths(given, classifier, out=tmp_path / "." / "a.wav")
+    assert path.read_bytes() == before
+
+
 def test_folders_of_the_table_are_made(tmp_path, classifier):
     path = record(tmp_path / "a.wav")
     classify_paths([path], classifier, out=tmp_path / "x" / "y" / "o.csv")

@@ -96,9 +96,11 @@ def classify_paths(
     AudioError
         If a folder does not exist or holds no recordings.
     SettingsError
-        If the table cannot be written.
+        If the table cannot be written, or would replace a recording.
     """
     recordings = _expand(paths)
+    if out is not None:
+        _refuse_recording(out, recordings)
     result = FilesResult()
     with ExitStack() as stack:
         if out is not None or take is None:
@@ -155,6 +157,13 @@ def _expand(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         found += find_recordings(path) if path.is_dir() else [path]
     return list(dict.fromkeys(found))
+
+
+def _refuse_recording(out: Path, recordings: Iterable[Path]) -> None:
+    if out.exists() and any(p.exists() and out.samefile(p) for p in recordings):
+        raise SettingsError(
+            f"{out}: is one of the recordings; choose another name for the table"
+        )
 
 
 def _create(out: Path) -> TextIO:
