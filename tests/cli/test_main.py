@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tomllib
 
@@ -273,6 +274,22 @@ def test_settings_of_a_run_that_has_begun_are_not_overwritten(tmp_path, trace):
     before = (tmp_path / console.SETTINGS_NAME).read_bytes()
     console.keep_settings(tiny.STUDENT_RUN, tmp_path, speaker, resume=False)
     assert (tmp_path / console.SETTINGS_NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("verb", ["train", "distill"])
+def test_a_dataset_is_no_place_for_a_model(
+    seacall, tiny_dataset, tiny_teacher, verb, tmp_path
+):
+    folder = tmp_path / "dataset"
+    shutil.copytree(tiny_dataset, folder)
+    (folder / "dataset.json").write_text("{}")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    first = [tiny_teacher] if verb == "distill" else []
+    ended = seacall(verb, *first, folder, "-o", folder)
+    assert ended.code == 1
+    assert "is a dataset folder" in ended.error
+    after = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert after == before
 
 
 def test_a_run_does_not_go_on_with_other_settings_of_any_section(tmp_path):

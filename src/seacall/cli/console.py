@@ -18,6 +18,7 @@ from seacall.errors import SeacallError, SettingsError
 SETTINGS_NAME = "settings.toml"
 _TRACES = ("card.json", "checkpoint.pt")
 """Files that a run has begun to write once they are there."""
+_DATASET_TRACE = "dataset.json"
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_SOME_FAILED = 3
@@ -119,8 +120,13 @@ def keep_settings(
     Raises
     ------
     SettingsError
-        If a run is to go on with other settings than it was begun with.
+        If ``out`` is a dataset, whose own settings would be lost, or a run is to go on
+        with other settings than it was begun with.
     """
+    if (out / _DATASET_TRACE).exists():
+        raise SettingsError(
+            f"{out}: is a dataset folder; choose another folder for the model"
+        )
     values = settings.model_dump(mode="json")
     for name, value in _flat(values):
         console.say(f"  {name} = {value}")
