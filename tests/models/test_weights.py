@@ -205,6 +205,12 @@ def test_only_tensors_by_name_count_as_weights(tmp_path):
             as_state_dict(content, path=tmp_path)
 
 
+def test_a_text_named_pth_is_called_no_weight_file(tmp_path):
+    (tmp_path / "x.pth").write_text("hello this is text")
+    with pytest.raises(CheckpointError, match="it is no weight file"):
+        read_pth(tmp_path / "x.pth")
+
+
 @pytest.mark.filterwarnings("error")
 def test_safetensors_with_extra_header_text_is_read(tmp_path):
     path = tmp_path / "x.safetensors"

@@ -153,7 +153,8 @@ def _refuse_other_folder(out: Path, *, source: Path, overwrite: bool) -> None:
         )
     if not overwrite:
         raise SettingsError(
-            f"{out}: is a dataset already; choose another folder, or overwrite it"
+            f"{out}: is a dataset already; choose another folder, or replace it "
+            "with --overwrite"
         )
 
 

@@ -171,6 +171,7 @@ def _reason(error: Exception) -> str:
         return "it is damaged, or holds more than tensors and could run code: refused"
     # What follows the first sentence of the others is guesses.
     first_line = str(error).strip().partition("\n")[0].partition(". ")[0]
-    if not first_line or "weights_only" in first_line:
+    # A KeyError's text is but the key: a byte of the file that means nothing.
+    if not first_line or "weights_only" in first_line or first_line.isdigit():
         return "it is no weight file"
     return first_line
