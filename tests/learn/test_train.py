@@ -418,6 +418,13 @@ def test_running_out_of_memory_names_the_batch_size(tmp_path, monkeypatch, error
         run(tmp_path)
 
 
+def test_a_loss_that_is_no_number_ends_the_run_in_one_line(tmp_path):
+    wild = SHORT.model_copy(update={"learning_rate": 1e30, "warmup_epochs": 0})
+    with pytest.raises(SeacallError, match=r"epoch 1: the loss .* smaller learning ra"):
+        run(tmp_path, settings=wild)
+    assert not (tmp_path / CHECKPOINT_NAME).exists()
+
+
 def test_another_runtime_error_is_not_hidden(tmp_path, monkeypatch):
     def broken(*_args, **_kwargs):
         raise RuntimeError("shapes do not match")

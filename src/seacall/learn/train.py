@@ -7,6 +7,7 @@ criterion, and keeps in a folder what it needs to go on after a kill.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -93,7 +94,7 @@ def fit(
     CheckpointError
         If the checkpoint belongs to other settings or another network.
     SeacallError
-        If memory runs out.
+        If memory runs out, or the loss is no longer a finite number.
     """
     run = _Run(
         network,
@@ -207,6 +208,7 @@ class _Run:
                 precision=self.precision,
             )
         )
+        _refuse_divergence(epoch, trained.loss, held_out.loss, rate=learning_rate)
         if epoch > self.settings.warmup_epochs:
             self.plateau.step(held_out.loss)
         record = {f"train_{k}": v for k, v in asdict(trained).items()}
@@ -308,6 +310,14 @@ def _parameter_groups(
         {"params": group, "lr": rate * learning_rate, "full_rate": rate * learning_rate}
         for rate, group in groups.items()
     ]
+
+
+def _refuse_divergence(epoch: int, *losses: float, rate: float) -> None:
+    if not all(math.isfinite(loss) for loss in losses):
+        raise SeacallError(
+            f"epoch {epoch}: the loss is no longer a finite number at a step size of "
+            f"{rate:g}; choose a smaller learning rate and another output folder"
+        )
 
 
 def _is_out_of_memory(error: Exception) -> bool:
