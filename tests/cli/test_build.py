@@ -44,6 +44,19 @@ def test_train_takes_the_datasets_front_end_and_stores_settings_that_repeat_it(
     assert (first / WEIGHTS_NAME).read_bytes() == (second / WEIGHTS_NAME).read_bytes()
 
 
+def test_a_settings_file_without_a_front_end_leaves_the_datasets(
+    seacall, tiny_dataset, tmp_path
+):
+    (tmp_path / "short.toml").write_text("[train]\nepochs = 1\n")
+    out = tmp_path / "out"
+    ended = seacall(
+        *("train", tiny_dataset, "-o", out, "--network", "student", "--device", "cpu"),
+        *("--config", tmp_path / "short.toml"),
+    )
+    assert ended.code == 0, ended.err
+    assert read_card(out).front_end == tiny.FRONT_END.front_end()
+
+
 def test_distill_says_how_much_smaller_the_student_is(
     seacall, tiny_teacher, tiny_dataset, tmp_path
 ):
@@ -165,6 +178,8 @@ def test_the_original_program_distils_from_a_given_teacher(
     assert card.teacher.startswith("VGGishTeacher")
     assert card.front_end == tiny.FRONT_END.front_end()
     assert not (described / "output" / "teacher").exists()
+    settings = checked(DistillRun, read_toml(described / "output" / "settings.toml"))
+    assert settings.model_dump(mode="json") == card.training
 
 
 @pytest.mark.slow

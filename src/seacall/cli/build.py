@@ -153,10 +153,11 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train a teacher on a dataset folder; the result is a model folder."""
-    from seacall.config import TrainRun
+    from seacall.config import TrainRun, read_toml
     from seacall.data.manifest import dataset_front_end
 
     console = _console(quiet=quiet, verbose=verbose)
+    own_front_end = config is not None and "front_end" in read_toml(config)
     settings = settings_from(
         TrainRun,
         config,
@@ -164,7 +165,7 @@ def train(
             "network": network,
             "teacher.weights": weights,
             "teacher.convolutions": convolutions,
-            "front_end": None if config else dataset_front_end(data),
+            "front_end": None if own_front_end else dataset_front_end(data),
             "front_end.profile": profile,
             "front_end.fit": fit,
             **_loop(epochs, batch_size, learning_rate, seed),

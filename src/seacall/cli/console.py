@@ -133,10 +133,15 @@ def keep_settings(
     path = out / SETTINGS_NAME
     if not any((out / name).exists() for name in _TRACES):
         out.mkdir(parents=True, exist_ok=True)
-        if _speaks():
-            write_toml(path, values)
+        store_settings(settings, out)
     elif resume and path.is_file():
         _refuse_other(dict(_flat(values)), dict(_flat(read_toml(path))), path)
+
+
+def store_settings(settings: Settings, out: Path) -> None:
+    """Write a run's settings into its folder, in a form that --config reads back."""
+    if _speaks():
+        write_toml(out / SETTINGS_NAME, settings.model_dump(mode="json"))
 
 
 def _refuse_other(wanted: dict[str, Any], kept: dict[str, Any], path: Path) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import typer
 
-from seacall.cli.console import Console, finish_with_failures, guarded
+from seacall.cli.console import (
+    Console,
+    finish_with_failures,
+    guarded,
+    store_settings,
+)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -65,6 +70,9 @@ def _run(options: argparse.Namespace, console: Console) -> None:
                 train=settings,
             )
             runs.train(teacher_run, context(teacher))
-        result = runs.distill(teacher, DistillRun(train=settings), context(out))
+            store_settings(teacher_run, teacher)
+        student_run = DistillRun(train=settings)
+        result = runs.distill(teacher, student_run, context(out))
+        store_settings(student_run, out)
     console.say("\n".join([*card_lines(result.card), f"student: {out}"]))
     finish_with_failures([f.reason for f in result.failures], console)
