@@ -61,6 +61,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", default="", help="part of the front end's name")
     parser.add_argument("--split", default="", help="part of the split's name")
+    parser.add_argument(
+        "--no-features", action="store_true", help="hide the 18 features (zeros)"
+    )
+    parser.add_argument(
+        "--scorable", action="store_true", help="leave other species out of training"
+    )
     options = parser.parse_args()
     manifest = read_manifest(options.dataset)
     cache = FrontEndCache.beside(options.dataset)
@@ -70,9 +76,10 @@ def main() -> None:
             continue
         clip = ClipSettings.model_validate({"fit": fit_rule})
         front_end = FrontEndSettings(profile=profile, clip=clip)
-        arrays = load_arrays(
-            manifest.clips, front_end, labels=manifest.labels, cache=cache
-        )
+        clips = scorable_clips(manifest.clips) if options.scorable else manifest.clips
+        arrays = load_arrays(clips, front_end, labels=manifest.labels, cache=cache)
+        if options.no_features:
+            arrays.features[:] = 0
         names = [c.label for c in arrays.clips]
         groups = [c.deployment for c in arrays.clips]
         for seed in range(options.seeds):
@@ -144,6 +151,13 @@ def fitted(arrays, train, n_classes, seed, options):
             device=torch.device("cpu"),
         )
     return network.eval()
+
+
+def scorable_clips(clips):
+    """Keep the clips of species with two or more deployments."""
+    targets = [sorted({c.label for c in clips}).index(c.label) for c in clips]
+    keep = scorable(targets, [c.deployment for c in clips])
+    return [clip for clip, kept in zip(clips, keep, strict=True) if kept]
 
 
 def scorable(targets, groups):
