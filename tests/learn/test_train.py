@@ -17,7 +17,7 @@ from seacall.learn import epoch, train
 from seacall.learn.device import Precision, choose_device
 from seacall.learn.epoch import EpochFigures, evaluate_epoch, train_epoch
 from seacall.learn.train import CHECKPOINT_NAME, LabelLoss, fit
-from seacall.models.weights import read_state_dict
+from seacall.models.weights import read_pth, read_state_dict
 
 CPU = torch.device("cpu")
 SHORT = TrainSettings(epochs=5, batch_size=4, warmup_epochs=2, seed=1)
@@ -520,3 +520,5 @@ def test_two_processes_take_the_same_decisions_and_end_with_the_same_weights(tmp
     states = [read_state_dict(tmp_path / "out" / f"{r}.safetensors") for r in (0, 1)]
     learned = [name for name, _ in tiny.network().named_parameters()]
     assert all(torch.equal(states[0][name], states[1][name]) for name in learned)
+    kept = read_pth(tmp_path / "out" / CHECKPOINT_NAME)  # so that it can be resumed
+    assert kept["history"] == first[2]

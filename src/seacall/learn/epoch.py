@@ -132,9 +132,11 @@ class _Tally:
     def _figures(loss: float, n: int, confusion: Any) -> EpochFigures:
         if n == 0:
             raise ValueError("need at least one batch, got none")
-        accuracy = float(np.trace(confusion)) / n
+        # Plain numbers: a checkpoint with numpy's would be refused when it is read.
         return EpochFigures(
-            loss=loss / n, accuracy=accuracy, f1=float(macro_f1(confusion))
+            loss=float(loss / n),
+            accuracy=float(np.trace(confusion) / n),
+            f1=float(macro_f1(confusion)),
         )
 
 
