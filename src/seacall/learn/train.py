@@ -75,7 +75,7 @@ def fit(
     AdamW, linear warm-up, then smaller steps when the validation loss stands still;
     ends early when the validation macro-F1 has. After each epoch the whole state goes
     to ``folder/checkpoint.pt``: a run that was killed and resumed gives the same
-    weights, bit for bit on a CPU, as one that was not.
+    weights, bit for bit in one process on a CPU, as one that was not.
 
     Parameters
     ----------
