@@ -83,8 +83,13 @@ def power_spectra(
     """
     window = periodic_hann(frames.shape[1]).astype(dtype)
     step = max(1, _CHUNK_SAMPLES // n_fft)
+    # Filled anew for each chunk: fresh memory costs more than the multiplication.
+    windowed = np.zeros((min(step, len(frames)), n_fft), dtype)
     for start in range(0, len(frames), step):
-        spectra = fft.rfft(frames[start : start + step] * window, n=n_fft, axis=1)
+        chunk = frames[start : start + step]
+        part = windowed[: len(chunk)]
+        np.multiply(chunk, window, out=part[:, : frames.shape[1]])
+        spectra = fft.rfft(part, axis=1)
         parts = spectra.view(dtype)
         np.square(parts, out=parts)
         yield parts[:, 0::2] + parts[:, 1::2]
