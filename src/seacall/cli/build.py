@@ -309,6 +309,7 @@ def demo(
             observer=console,
         )
     print_result(result.lines(), result.as_dict(), as_json=as_json)
+    finish_with_failures(result.failures, console)
 
 
 def _loop(

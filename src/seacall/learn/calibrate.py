@@ -13,7 +13,7 @@ _LOG_RANGE = 3.0
 
 def calibration_temperature(
     logits: NDArray[np.float32], targets: NDArray[np.int64]
-) -> float:
+) -> float | None:
     """Find the temperature at which the scores fit the truth best.
 
     Logits are divided by it before the softmax. It changes no answer, only how sure the
@@ -29,7 +29,8 @@ def calibration_temperature(
     Returns
     -------
     temperature
-        The minimum of the mean negative log-likelihood.
+        The minimum of the mean negative log-likelihood; None if there is none between
+        1/20 and 20: all answers are right, or no better than chance.
 
     References
     ----------
@@ -42,4 +43,6 @@ def calibration_temperature(
         return -float(scores[np.arange(len(targets)), targets].mean())
 
     found = minimize_scalar(cost, bounds=(-_LOG_RANGE, _LOG_RANGE), method="bounded")
+    if abs(found.x) > 0.99 * _LOG_RANGE:
+        return None
     return float(np.exp(found.x))

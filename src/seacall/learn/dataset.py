@@ -84,16 +84,13 @@ def load_dataset(
             ),
         )
 
-    dataset = Dataset(
+    return Dataset(
         manifest=manifest,
         labels=labels,
         train=load("train"),
         val=load("val"),
         test=load("test"),
     )
-    for failure in dataset.failures:
-        observer.say(f"left out: {failure.reason}")
-    return dataset
 
 
 def require_trainable(dataset: Dataset) -> None:

@@ -47,6 +47,8 @@ class DemoResult:
     teacher: Card
     student: Card
     classified: FilesResult
+    failures: list[str]
+    """Reasons of what was left out."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time of each step, s."""
 
@@ -185,6 +187,7 @@ def run_demo(
         teacher=teacher.card,
         student=student.card,
         classified=classified,
+        failures=[failure.reason for failure in report.failures],
         seconds=clock.seconds,
     )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from seacall.config import write_toml
+from seacall.data.manifest import SETTINGS_FILE
 from seacall.learn.calibrate import calibration_temperature
 from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset
@@ -85,6 +87,7 @@ def finish(
         )
         card = card.model_copy(update={"metrics": summary(evaluation)})
     save_pth(network, out / names.final, card)
+    write_toml(out / SETTINGS_FILE, card.training)
     (partial / CARD_NAME).unlink()
     for path in partial.iterdir():
         path.replace(out / path.name)
@@ -101,6 +104,12 @@ def _calibrated(network: nn.Module, dataset: Dataset, context: RunContext) -> fl
     temperature = calibration_temperature(
         logits.astype(np.float32), dataset.val.targets
     )
+    if temperature is None:
+        context.observer.say(
+            f"scores not calibrated: {len(logits)} validation clips give no "
+            "temperature (all answers right, or as good as drawn at random)"
+        )
+        return 1.0
     context.observer.say(
         f"scores calibrated on {len(logits)} validation clips: "
         f"calibration temperature {temperature:.2f}"

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -186,6 +187,9 @@ class _Run:
         started = time.perf_counter()
         epoch = len(self.history) + 1
         self.sampler.epoch = epoch
+        # Dropout and patches of an epoch depend on nothing that came before it, and
+        # differ among processes.
+        torch.manual_seed(_epoch_seed(self.settings.seed, epoch))
         learning_rate = self._warm_up(epoch)
         trained = train_epoch(
             self.parallel,
@@ -331,13 +335,21 @@ def _identity(
 ) -> str:
     """Return a hash of what a run learns from, besides its settings.
 
-    Features, class numbers and teacher's logits stand for the clips.
+    Features and class numbers stand for the clips, the teacher's answers for the
+    teacher: its logits differ in the last digits from one machine to the next.
     """
     numbers = {k: v for k, v in vars(criterion).items() if isinstance(v, float)}
     found = hashlib.sha256(repr((type(criterion).__name__, numbers)).encode())
-    for part in (*train[1:], *val[1:]):
-        found.update(part.numpy().tobytes())
+    for _, features, targets, *logits in (train, val):
+        answers = [part.argmax(1) for part in logits if part.shape[1]]
+        for part in (features, targets, *answers):
+            found.update(part.numpy().tobytes())
     return found.hexdigest()
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    sequence = np.random.SeedSequence([seed, epoch, processes.rank()])
+    return int(sequence.generate_state(1)[0])
 
 
 def _rank(record: dict[str, float]) -> tuple[float, float]:
