@@ -14,9 +14,9 @@ import torch
 from seacall.config import TrainSettings
 from seacall.errors import CheckpointError, SeacallError
 from seacall.learn import epoch, train
-from seacall.learn.device import Precision, choose_device
 from seacall.learn.epoch import EpochFigures, evaluate_epoch, train_epoch
 from seacall.learn.train import CHECKPOINT_NAME, LabelLoss, fit
+from seacall.models.device import Precision, choose_device
 from seacall.models.weights import read_pth, read_state_dict
 
 CPU = torch.device("cpu")

@@ -295,7 +295,7 @@ def demo(
     console = _console(quiet=quiet, verbose=verbose)
     _require_training()
     from seacall.learn.demo import run_demo
-    from seacall.learn.device import choose_device
+    from seacall.models.device import choose_device
 
     with console.live():
         result = run_demo(
@@ -368,7 +368,7 @@ class _Running:
         workers: int,
     ) -> None:
         from seacall.learn.context import RunContext
-        from seacall.learn.device import choose_device
+        from seacall.models.device import choose_device
 
         self._live = console.live()
         self.context = RunContext(

@@ -44,8 +44,8 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     )
     from seacall.learn import runs
     from seacall.learn.context import RunContext
-    from seacall.learn.device import choose_device
     from seacall.learn.text import card_lines
+    from seacall.models.device import choose_device
 
     out = options.out or options.root / "output"
     device = choose_device(options.device)

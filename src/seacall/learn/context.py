@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from seacall.config import TrainSettings
 from seacall.data.loader import ordered_loader
-from seacall.learn.device import Precision
 from seacall.learn.observe import Observer
 from seacall.learn.train import FitResult, Rates, fit
+from seacall.models.device import Precision
 
 ASK_BATCH = 8
 """Clips put through a network at once outside training: 40 patches, some 500 MB of

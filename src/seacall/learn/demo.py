@@ -26,7 +26,7 @@ from seacall.learn import runs
 from seacall.learn.context import RunContext
 from seacall.learn.evaluation import MODEL
 from seacall.learn.observe import Observer
-from seacall.learn.text import table
+from seacall.learn.text import measured_on, table
 from seacall.models.backend import load_classifier
 from seacall.models.checkpoint import ONNX_NAME, WEIGHTS_NAME, Card
 
@@ -77,12 +77,10 @@ class DemoResult:
         ]
         fewer = 1 - self.student.n_parameters / self.teacher.n_parameters
         times = ", ".join(f"{name} {s:.0f} s" for name, s in self.seconds.items())
-        leaky = ", some of them trained on (leaky)" if metrics["leaky"] else ""
         return [
             "",
             *([SIMULATED] if self.simulated else []),
-            f"{metrics['n_recordings']} test recordings of "
-            f"{metrics['n_deployments']} deployments{leaky}",
+            measured_on(metrics),
             "",
             *table(rows),
             "",

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from seacall.learn import processes
-from seacall.learn.device import Precision
 from seacall.learn.metrics import confusion_matrix, macro_f1
+from seacall.models.device import Precision
 
 Batch = Sequence[Tensor]
 """Network input, raw features, class numbers, and the teacher's logits if cached."""

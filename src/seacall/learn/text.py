@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seacall.learn.evaluation import MODEL, Evaluation
+from seacall.learn.evaluation import Evaluation
 from seacall.learn.remarks import remarks
 from seacall.models.checkpoint import Card
 
@@ -54,8 +54,7 @@ def table(rows: list[list[str]]) -> list[str]:
 def evaluation_lines(evaluation: Evaluation) -> list[str]:
     """Render an evaluation: what was measured, the table, what to beware of."""
     return [
-        f"{evaluation.n_recordings} {evaluation.split} recordings of "
-        f"{evaluation.n_deployments} deployments",
+        measured_on(evaluation.as_dict()),
         *figures_table(evaluation.as_dict()["figures"]),
         *(f"{r.kind}: {r.text}" for r in remarks(evaluation)),
     ]
@@ -66,13 +65,29 @@ def card_lines(card: Card) -> list[str]:
     metrics = card.metrics
     if not metrics:
         return ["no test recordings, so nothing was measured"]
-    leaky = " (leaky: shared with training)" if metrics["leaky"] else ""
     return [
-        f"{metrics['n_recordings']} {metrics['split']} recordings of "
-        f"{metrics['n_deployments']} deployments{leaky}",
+        measured_on(metrics),
         *figures_table(metrics["figures"]),
         metrics["interval_note"],
     ]
+
+
+def measured_on(metrics: Mapping[str, Any]) -> str:
+    """Say on what figures were measured, and whether they leak.
+
+    Examples
+    --------
+    >>> measured_on(
+    ...     {"n_recordings": 9, "split": "test", "n_deployments": 1, "leaky": True}
+    ... )
+    '9 test recordings of 1 deployment, some trained on (leaky)'
+    """
+    n = metrics["n_deployments"]
+    leaky = ", some trained on (leaky)" if metrics["leaky"] else ""
+    return (
+        f"{metrics['n_recordings']} {metrics['split']} recordings of {n} "
+        f"deployment{'' if n == 1 else 's'}{leaky}"
+    )
 
 
 def _cell(estimate: Mapping[str, Any]) -> str:
@@ -83,8 +98,3 @@ def _cell(estimate: Mapping[str, Any]) -> str:
         low, high = estimate["interval"]
         text += f" ({low:.2f}-{high:.2f})"
     return text
-
-
-def model_figures(figures: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the model's own part of figures."""
-    return figures[MODEL]

@@ -25,8 +25,8 @@ from seacall.data.loader import EpochSampler, ordered_loader, training_loader
 from seacall.errors import CheckpointError, SeacallError
 from seacall.files import written_whole
 from seacall.learn import processes
-from seacall.learn.device import Precision
 from seacall.learn.epoch import Batch, evaluate_epoch, train_epoch
+from seacall.models.device import Precision
 from seacall.models.weights import read_pth
 
 Progress = Callable[[int, int, int, dict[str, float]], None]

@@ -18,6 +18,7 @@ from seacall.models.checkpoint import (
     read_card,
     write_card,
 )
+from seacall.models.device import choose_device
 from seacall.models.size import model_size
 from seacall.models.student import AudioTransformerStudent
 from seacall.models.vggish import VGGishTeacher
@@ -130,6 +131,8 @@ def load_model_for_inference(
     ------
     CheckpointError
         If it is missing, unsafe, damaged, or of another architecture.
+    SeacallError
+        If this machine has no such device.
     """
     path = Path(path)
     if path.is_dir():
@@ -137,7 +140,7 @@ def load_model_for_inference(
     else:
         network, config = _from_pth(path)
     config["num_classes"] = network.num_classes
-    return network.to(device).eval(), config
+    return network.to(choose_device(str(device))).eval(), config
 
 
 def save_pth(network: nn.Module, path: Path, card: Card | None = None) -> None:

@@ -32,8 +32,8 @@ def check_sha256(path: Path, sha256: str) -> None:
         ) from error
     if not found.startswith(sha256):
         raise CheckpointError(
-            f"{path}: sha256 starts with {found[: max(8, len(sha256))]} and should "
-            f"start with {sha256}; download it again"
+            f"{path}: sha256 starts with {found[:12]} and should start with "
+            f"{sha256[:12]}; the file was changed, copy or download it again"
         )
 
 
