@@ -31,9 +31,10 @@ def check_sha256(path: Path, sha256: str) -> None:
             f"{path}: cannot be read ({error.strerror}); check its permissions"
         ) from error
     if not found.startswith(sha256):
+        shown = min(12, len(sha256))
         raise CheckpointError(
-            f"{path}: sha256 starts with {found[:12]} and should start with "
-            f"{sha256[:12]}; the file was changed, copy or download it again"
+            f"{path}: sha256 starts with {found[:shown]} and should start with "
+            f"{sha256[:shown]}; the file was changed, copy or download it again"
         )
 
 
