@@ -70,6 +70,17 @@ def test_band_pass_is_scipys_butterworth(sample_rate: int) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("sample_rate", [48_000, 192_000, 299_000, 384_000, 500_000])
+def test_an_offset_costs_the_band_pass_no_digits(sample_rate: int) -> None:
+    y = (0.3 + noise(20_000)).astype(np.float32)
+    edges = band_edges(sample_rate=sample_rate, band_hz=(3_000, 19_000))
+    sos = signal.butter(4, edges, "bandpass", fs=sample_rate, output="sos")
+    state = signal.sosfilt_zi(sos) * float(y[0])
+    expected, _ = signal.sosfilt(sos, y.astype(np.float64), zi=state)
+    got = BandPass(sample_rate=sample_rate, band_hz=(3_000, 19_000)).process(y)
+    assert np.abs(got - expected).max() < 1e-4 * expected.std()
+
+
 @pytest.mark.parametrize(
     ("hz", "low", "high"), [(500, 0, 0.001), (8_000, 0.99, 1.01), (30_000, 0, 0.05)]
 )
