@@ -34,8 +34,10 @@ def features(y: np.ndarray[Any, Any], sample_rate: int) -> np.ndarray[Any, Any]:
 
 def log_mel(y: np.ndarray[Any, Any], profile: Profile) -> np.ndarray[Any, Any]:
     """Compute five patches of log-mel by librosa."""
+    # librosa puts a short window into the middle of n_fft samples; ours begins there.
+    lead = (profile.n_fft - profile.win_length) // 2
     mel = librosa.feature.melspectrogram(
-        y=y,
+        y=np.pad(y, (lead, lead)),
         sr=profile.sample_rate,
         n_fft=profile.n_fft,
         win_length=profile.win_length,

@@ -73,12 +73,6 @@ def from_first(compute: Callable[[], T]) -> T:
     return result
 
 
-def wait() -> None:
-    """Wait until all processes have come here."""
-    if count() > 1:
-        dist.barrier()
-
-
 def total(*values: Any) -> tuple[Any, ...]:
     """Sum numbers and arrays over all processes."""
     if count() == 1:
