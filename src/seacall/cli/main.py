@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from seacall.cli import build, run
+from seacall.cli import build, run, train
 from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
@@ -50,8 +50,8 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 for verb in (
     build.demo,
     build.prepare,
-    build.train,
-    build.distill,
+    train.train,
+    train.distill,
     build.evaluate,
     run.detect,
     run.info,

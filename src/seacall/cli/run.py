@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seacall.cli.build import Json, Quiet, Verbose, _console
 from seacall.cli.console import finish_with_failures, print_result
+from seacall.cli.options import Json, Quiet, Verbose, console_for
 from seacall.errors import SettingsError
 
 Model = Annotated[Path, typer.Option("-m", "--model", help="Model folder.")]
@@ -36,7 +36,7 @@ def detect(
     from seacall.detect.files import classify_paths
     from seacall.models.backend import load_classifier
 
-    console = _console(quiet=quiet, verbose=verbose)
+    console = console_for(quiet=quiet, verbose=verbose)
     if hop is not None and not math.isfinite(hop):
         raise SettingsError(f"hop={hop}: need a number of seconds; choose such as 2.5")
     classifier = load_classifier(model)

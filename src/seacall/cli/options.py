@@ -1,0 +1,50 @@
+"""Options that several commands share, and what they do before anything else."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seacall.cli.console import Console
+from seacall.errors import require
+
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="Settings file (TOML), such as an earlier run's settings.toml."),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that read recordings.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where a stopped run was.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random choices.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (60).")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Clips in a step (16).")]
+LearningRate = Annotated[float | None, typer.Option(help="AdamW step size (0.001).")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")]
+Dataset = Annotated[
+    Path, typer.Argument(help="Dataset folder, as seacall prepare writes it.")
+]
+
+
+def console_for(*, quiet: bool, verbose: bool) -> Console:
+    """Return where a command talks, and set how much it logs."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        force=True,
+    )
+    if quiet:
+        logging.disable(logging.WARNING)
+    return Console(quiet=quiet)
+
+
+def require_training() -> None:
+    """Raise if what training needs is not installed."""
+    require("torch", "train")

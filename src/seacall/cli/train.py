@@ -1,0 +1,215 @@
+"""The commands that train: train, distill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seacall.cli.console import (
+    Console,
+    finish_with_failures,
+    keep_settings,
+    print_result,
+    settings_from,
+)
+from seacall.cli.options import (
+    BatchSize,
+    Config,
+    Dataset,
+    Device,
+    Epochs,
+    Json,
+    LearningRate,
+    Out,
+    Quiet,
+    Resume,
+    Seed,
+    Verbose,
+    Workers,
+    console_for,
+    require_training,
+)
+
+if TYPE_CHECKING:
+    from seacall.learn.context import RunContext
+    from seacall.models.checkpoint import Card
+
+
+def train(
+    data: Dataset,
+    out: Out,
+    network: Annotated[
+        str | None,
+        typer.Option(help="vggish (the teacher), or student: without distillation."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="VGGish checkpoint: a path, or download. Default: random."),
+    ] = None,
+    convolutions: Annotated[
+        str | None,
+        typer.Option(
+            help="frozen: train the layers behind them; trained: all; auto (default): "
+            "frozen with a checkpoint, trained without."
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help="original-16k, vggish-16k or wide-48k. Default: the dataset's."
+        ),
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(help="Short clips: pad or tile. Default: the dataset's."),
+    ] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    workers: Workers = 1,
+    resume: Resume = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a teacher on a dataset folder; the result is a model folder."""
+    from seacall.config import TrainRun, read_toml
+    from seacall.data.manifest import dataset_front_end
+
+    console = console_for(quiet=quiet, verbose=verbose)
+    own_front_end = config is not None and "front_end" in read_toml(config)
+    settings = settings_from(
+        TrainRun,
+        config,
+        {
+            "network": network,
+            "teacher.weights": weights,
+            "teacher.convolutions": convolutions,
+            "front_end": None if own_front_end else dataset_front_end(data),
+            "front_end.profile": profile,
+            "front_end.fit": fit,
+            **_loop(epochs, batch_size, learning_rate, seed),
+        },
+    )
+    with _context(data, out, device, console, resume, workers) as context:
+        from seacall.learn import runs
+
+        keep_settings(settings, out, console, resume=resume)
+        result = runs.train(settings, context)
+    _print_card(result.card, out, as_json=as_json)
+    finish_with_failures([f.reason for f in result.failures], console)
+
+
+def distill(
+    teacher: Annotated[Path, typer.Argument(help="Model folder of the teacher.")],
+    data: Dataset,
+    out: Out,
+    temperature: Annotated[
+        float | None, typer.Option(help="Distillation temperature (3).")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Weight of the teacher's answers (0.7).")
+    ] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    workers: Workers = 1,
+    resume: Resume = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Distil a student from a teacher; the result is a model folder."""
+    from seacall.config import DistillRun
+
+    console = console_for(quiet=quiet, verbose=verbose)
+    settings = settings_from(
+        DistillRun,
+        config,
+        {
+            "distill.distill_temperature": temperature,
+            "distill.alpha": alpha,
+            **_loop(epochs, batch_size, learning_rate, seed),
+        },
+    )
+    with _context(data, out, device, console, resume, workers) as context:
+        from seacall.learn import runs
+
+        keep_settings(settings, out, console, resume=resume)
+        result = runs.distill(teacher, settings, context)
+    _print_card(result.card, out, as_json=as_json)
+    finish_with_failures([f.reason for f in result.failures], console)
+
+
+def _loop(
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    return {
+        "train.epochs": epochs,
+        "train.batch_size": batch_size,
+        "train.learning_rate": learning_rate,
+        "train.seed": seed,
+    }
+
+
+def _context(
+    data: Path,
+    out: Path,
+    device: str,
+    console: Console,
+    resume: bool,
+    workers: int,
+) -> _Running:
+    require_training()
+    return _Running(data, out, device, console, resume, workers)
+
+
+class _Running:
+    """A run's context, with progress shown while it lasts."""
+
+    def __init__(
+        self,
+        data: Path,
+        out: Path,
+        device: str,
+        console: Console,
+        resume: bool,
+        workers: int,
+    ) -> None:
+        from seacall.learn.context import RunContext
+        from seacall.models.device import choose_device
+
+        self._live = console.live()
+        self.context = RunContext(
+            data=data,
+            out=out,
+            device=choose_device(device),
+            observer=console,
+            resume=resume,
+            n_workers=workers,
+        )
+
+    def __enter__(self) -> RunContext:
+        self._live.__enter__()
+        return self.context
+
+    def __exit__(self, *details: Any) -> None:
+        self._live.__exit__(*details)
+
+
+def _print_card(card: Card, out: Path, *, as_json: bool) -> None:
+    from seacall.learn.text import card_lines
+
+    lines = [*card_lines(card), f"model: {out}", f"report: {out / 'report.html'}"]
+    print_result(lines, card.model_dump(mode="json"), as_json=as_json)
