@@ -364,7 +364,7 @@ def fall_back(
     scores: npt.ArrayLike,
     labels: Sequence[str],
     *,
-    threshold: float | Mapping[Level, float] = DEFAULT_THRESHOLD,
+    threshold: float | Mapping[str, float] = DEFAULT_THRESHOLD,
     taxa: Taxa = TAXA,
 ) -> list[Answer]:
     """Answer each clip at the deepest level that is sure enough.

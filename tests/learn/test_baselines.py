@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from seacall.learn.baselines import (
+    BAND_EDGE,
     DEPLOYMENT,
     MAJORITY,
     SAMPLE_RATE,
@@ -32,6 +33,24 @@ def test_the_majority_class_answers_everything():
 def test_the_sample_rate_answers_its_commonest_class_and_else_the_majority():
     test = Rows([0] * 4, ["a"] * 4, [48000, 96000, 8000, 11025])
     assert answers(test, SAMPLE_RATE) == [2, 0, 1, 2]
+
+
+def test_the_band_edge_answers_its_commonest_class_and_else_the_majority():
+    train = Rows([0, 0, 1, 2, 2, 2], ["a"] * 6, [1] * 6, band_edges=[9, 9, 9, 3, 3, 9])
+    test = Rows([0] * 3, ["a"] * 3, [1] * 3, band_edges=[9, 3, 5])
+    scores = baseline_scores(train, test, n_classes=4)
+    # At 9: twice 0, once 1, once 2. At 3: twice 2. 5 is new; of all, 2 is commonest.
+    assert scores[BAND_EDGE].argmax(axis=1).tolist() == [0, 2, 2]
+
+
+def test_a_band_edge_that_was_not_measured_is_left_out():
+    test = Rows([0], ["a"], [1], band_edges=[9])
+    assert BAND_EDGE not in baseline_scores(TRAIN, test, n_classes=4)
+
+
+def test_band_edges_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="band_edges has 1 entries for 2"):
+        Rows([0, 1], ["a", "b"], [1, 1], band_edges=[9])
 
 
 def test_the_deployment_answers_its_commonest_class_and_else_the_majority():

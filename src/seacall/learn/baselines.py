@@ -19,6 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 MAJORITY = "majority class"
 SAMPLE_RATE = "sample rate alone"
 DEPLOYMENT = "deployment look-up"
+BAND_EDGE = "band edge alone"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Rows:
     """Name of each one's deployment; an empty name: not known."""
     sample_rates: Sequence[int]
     """Native rates of the files, before any resampling, Hz."""
+    band_edges: Sequence[int] | None = None
+    """Where each one's band ends, in thirds of an octave
+    (`seacall.audio.band_edge.edge_bin`); None: not measured."""
 
     def __post_init__(self) -> None:
         lengths = len(self.targets), len(self.deployments), len(self.sample_rates)
@@ -38,6 +42,11 @@ class Rows:
             raise ValueError(
                 "targets, deployments and sample_rates must be equally long, got "
                 f"{lengths[0]}, {lengths[1]} and {lengths[2]}"
+            )
+        if self.band_edges is not None and len(self.band_edges) != lengths[0]:
+            raise ValueError(
+                f"band_edges has {len(self.band_edges)} entries for {lengths[0]} "
+                "targets"
             )
 
 
@@ -49,7 +58,8 @@ def baseline_scores(
     Returns
     -------
     scores
-        For each baseline by name, one-hot scores ``(n_test, n_classes)``.
+        For each baseline by name, one-hot scores ``(n_test, n_classes)``; that of the
+        band edge only where it was measured.
 
     Raises
     ------
@@ -70,11 +80,14 @@ def baseline_scores(
     def by(train_keys: Sequence[Hashable], test_keys: Sequence[Hashable]) -> FloatArray:
         return look_up_scores(train_keys, train.targets, test_keys, n_classes=n_classes)
 
-    return {
+    scores = {
         DEPLOYMENT: by(_or_none(train.deployments), _or_none(test.deployments)),
         SAMPLE_RATE: by(_plain(train.sample_rates), _plain(test.sample_rates)),
-        MAJORITY: by([None] * len(train.targets), [None] * len(test.targets)),
     }
+    if train.band_edges is not None and test.band_edges is not None:
+        scores[BAND_EDGE] = by(_plain(train.band_edges), _plain(test.band_edges))
+    scores[MAJORITY] = by([None] * len(train.targets), [None] * len(test.targets))
+    return scores
 
 
 def look_up_scores(
@@ -116,5 +129,5 @@ def _or_none(names: Sequence[str]) -> list[Hashable]:
     return [name or None for name in names]
 
 
-def _plain(rates: Sequence[int]) -> list[Hashable]:
-    return [int(rate) for rate in rates]
+def _plain(numbers: Sequence[int]) -> list[Hashable]:
+    return [int(number) for number in numbers]
