@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tomllib
-from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from seacall.augmentation import AugmentSettings
 from seacall.errors import SettingsError
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, and a misspelt name is an error."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
-
-    def fingerprint(self) -> str:
-        """Return 16 hex digits that change whenever any value changes."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+from seacall.settings import Settings as Settings
+from seacall.settings import checked as checked
+from seacall.settings import read_toml as read_toml
+from seacall.settings import write_toml as write_toml
 
 
 class Profile(Settings):
@@ -231,6 +215,14 @@ class TrainSettings(Settings):
     """Half precision where the device has it; elsewhere without effect."""
     n_train_patches: int = Field(default=2, ge=0)
     """Patches drawn at random from each clip in a training step; 0: all of them."""
+    balance: Literal["none", "class", "deployment"] = "none"
+    """What is drawn equally often in an epoch: clips; classes; or classes, and within a
+    class its deployments."""
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    """Share that the running mean of the weights keeps in each step; the mean is then
+    measured and saved. 0: the weights themselves are."""
+    augment: AugmentSettings = AugmentSettings()
+    """How training clips are varied."""
     seed: int = Field(default=0, ge=0)
     """Seed of initial weights, order of clips and dropout."""
 
@@ -242,6 +234,14 @@ class DistillSettings(Settings):
     """Softens both networks' outputs before they are compared."""
     alpha: float = Field(default=0.7, ge=0, le=1)
     """Weight of the teacher's soft targets; the rest is the labels'."""
+    method: Literal["kl", "standardised", "decoupled"] = "kl"
+    """How answers are compared: Kullback-Leibler divergence; the same after logits are
+    brought to zero mean and unit deviation (Sun et al. 2024); or with what is said of
+    the true class apart from the rest (Zhao et al. 2022)."""
+    target_weight: float = Field(default=1.0, ge=0)
+    """Decoupled: weight of how likely the true class is (alpha of the paper)."""
+    others_weight: float = Field(default=8.0, ge=0)
+    """Decoupled: weight of how the other classes share the rest (beta)."""
 
 
 class FrontEndChoice(Settings):
@@ -295,64 +295,11 @@ class TrainRun(Settings):
 
 
 class DistillRun(Settings):
-    """Settings of ``seacall distill``; the front end is the teacher's."""
+    """Settings of ``seacall distill``."""
 
+    front_end: FrontEndChoice | None = None
+    """The student's, from recording to network input; None: the first teacher's."""
     distill: DistillSettings = DistillSettings()
     """How the student learns from the teacher."""
     train: TrainSettings = TrainSettings()
     """The training loop."""
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a settings file.
-
-    Raises
-    ------
-    SettingsError
-        If it is missing or is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(
-            f"{path}: cannot be read as a settings file ({error}); "
-            "give a TOML file, such as the settings.toml of an earlier run"
-        ) from error
-
-
-def write_toml(path: Path, values: dict[str, Any]) -> None:
-    """Write settings to a file that ``--config`` reads back, without None values."""
-    path.write_text(tomli_w.dumps(_without_none(values)), encoding="utf-8")
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(v) for v in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-S = TypeVar("S", bound=Settings)
-
-
-def checked(kind: type[S], values: dict[str, Any]) -> S:
-    """Build settings from plain values, with errors that a user can act on.
-
-    Raises
-    ------
-    SettingsError
-        One line that names each wrong setting, its value and its rule.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_in_words(e) for e in error.errors())) from error
-
-
-def _in_words(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"]) or "settings"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting"
-    return f"{where}={error['input']!r}: {message[0].lower()}{message[1:]}"
