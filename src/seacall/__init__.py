@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seacall.config import PROFILES, FrontEndSettings, Profile
-    from seacall.detect.classify import classify_recording
+    from seacall.detect.classify import classify, classify_recording
     from seacall.detect.files import classify_paths
     from seacall.errors import SeacallError
     from seacall.learn.distill import DistillationLoss, distill_train
@@ -29,6 +29,7 @@ _HOMES = {
     "Profile": "seacall.config",
     "SeacallError": "seacall.errors",
     "VGGishTeacher": "seacall.models.vggish",
+    "classify": "seacall.detect.classify",
     "classify_paths": "seacall.detect.files",
     "classify_recording": "seacall.detect.classify",
     "distill_train": "seacall.learn.distill",
@@ -52,6 +53,7 @@ __all__ = [
     "Profile",
     "SeacallError",
     "VGGishTeacher",
+    "classify",
     "classify_paths",
     "classify_recording",
     "distill_train",

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import programs
 import pytest
 import tiny
@@ -111,6 +112,59 @@ def test_a_reader_that_stops_early_is_no_error_of_ours(tiny_model, tmp_path):
     process.stderr.close()
     assert process.wait() == 1
     assert err == ""
+
+
+def test_without_a_model_the_one_in_the_package_answers(seacall, tmp_path):
+    ended = seacall("detect", record(tmp_path / "a.wav", duration_s=6.0))
+    assert ended.code == 0
+    (first, second) = csv.DictReader(ended.out.splitlines())
+    assert set(first) > {"answer", "fallback", "reason"}
+    assert float(second["start_s"]) == 5.0
+
+
+def test_info_without_a_folder_describes_the_model_in_the_package(seacall):
+    ended = seacall("info")
+    assert ended.code == 0
+    assert "trained on" in ended.out
+    values = json.loads(seacall("info", "--json").out)
+    assert values["card"]["data"]
+    assert values["card"]["limits"]
+
+
+def test_thresholds_on_the_command_line_win_over_the_cards(
+    seacall, tiny_model, tmp_path
+):
+    path = record(tmp_path / "a.wav")
+    low = seacall("detect", path, "-m", tiny_model, "--json", "--threshold", "0")
+    best = {clip["answer"] for clip in json.loads(low.out)["clips"]}
+    assert len(best) == 1
+    (label,) = best - {"unknown"}
+    high = seacall(
+        *("detect", path, "-m", tiny_model, "--json", "--threshold", "0"),
+        *("--threshold", f"{label}=1"),
+    )
+    clips = json.loads(high.out)["clips"]
+    assert {clip["answer"] for clip in clips} == {"unknown"}
+    assert clips[0]["reason"] == f"{label} needs a score of 1.00"
+    ended = seacall("detect", path, "-m", tiny_model, "--threshold", "Yeti=0.5")
+    assert ended.code == 1
+    assert "no class 'Yeti'" in ended.error
+
+
+def test_a_channel_can_be_chosen(seacall, tiny_model, tmp_path):
+    y = np.zeros((RATE, 2))
+    y[:, 1] = noise(sample_rate=RATE, duration_s=1.0)
+    path = write_wav(tmp_path / "two.wav", y, RATE)
+
+    def reasons(*options: object) -> list[str]:
+        ended = seacall("detect", path, "-m", tiny_model, "--json", *options)
+        return [clip["reason"] for clip in json.loads(ended.out)["clips"]]
+
+    assert reasons("--channel", "1") == ["silence"]
+    assert reasons("--channel", "2") != ["silence"]
+    ended = seacall("detect", path, "-m", tiny_model, "--channel", "3")
+    assert ended.code == 3
+    assert "has no channel 3" in ended.err
 
 
 # ------------------------------------------------------------------ evaluate

@@ -8,14 +8,22 @@ import tiny
 import torch
 from sounds import chirp, noise, silence, tone, write_wav
 
-from seacall.audio.frontend import clip_inputs, condition_array
+from seacall.audio.frontend import clip_inputs, condition_array, recording_clips
 from seacall.config import ClipSettings
-from seacall.detect.classify import ClipScores, classify_recording, score_inputs
+from seacall.detect.classify import (
+    ClipScores,
+    classify,
+    classify_recording,
+    judge_inputs,
+    score_inputs,
+)
 from seacall.errors import AudioError
 from seacall.events import Clip
 from seacall.models.backend import OnnxClassifier, TorchClassifier, load_classifier
+from seacall.models.checkpoint import UnknownRule
 from seacall.models.network import load_network
 from seacall.models.tensors import process_audio_file
+from seacall.models.unknown import knownness
 
 RATE = 16_000
 
@@ -72,7 +80,7 @@ def test_the_first_clip_is_process_audio_file_and_the_network_by_hand(
     mel_spec, features = process_audio_file(recording, card.front_end)
     with torch.inference_mode():
         logits = load_network(tiny_model).eval()(mel_spec, features)
-    expected = torch.softmax(logits / card.calibration_temperature, dim=1)[0]
+    expected = torch.softmax(logits / card.calibration.temperature, dim=1)[0]
     found = next(classify_recording(recording, classifier)).scores
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -185,3 +193,88 @@ def test_the_card_says_how_clips_are_cut(recording, tmp_path):
     save_model(tiny.network(), folder, tiny.card(front_end=longer))
     found = list(classify_recording(recording, load_classifier(folder)))
     assert [one.clip.start_s for one in found] == [0, 3, 6]
+
+
+# ------------------------------------------------------------------ what is unknown
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5])
+def test_silence_is_unknown_with_a_reason_and_never_a_species(
+    tmp_path, classifier, level
+):
+    y = silence(sample_rate=RATE, duration_s=2.0) + level
+    path = write_wav(tmp_path / "s.wav", y, RATE)
+    for found in classify_recording(path, classifier):
+        assert found.answer(classifier.card) == ("unknown", 1.0)
+        assert found.fallback(classifier.card) == "unknown"
+        assert found.reason(classifier.card) == "silence"
+
+
+def test_a_refused_clip_in_a_batch_leaves_the_others_as_they_are(recording, tiny_model):
+    classifier = load_classifier(tiny_model)
+    usual = scores(list(classify_recording(recording, classifier)))
+    logits = knownness(logits_of(recording, classifier), "max_logit")
+    lowest = float(np.median(logits))
+    rule = UnknownRule(method="max_logit", lowest=lowest)
+    classifier.card = classifier.card.model_copy(update={"unknown": rule})
+    found = scores(list(classify_recording(recording, classifier)))
+    refused = logits < lowest
+    assert 0 < refused.sum() < len(refused)
+    np.testing.assert_array_equal(found[~refused], usual[~refused])
+    np.testing.assert_array_equal(found[refused], [[0, 0, 0, 1]] * refused.sum())
+
+
+def logits_of(recording, classifier):
+    front_end = classifier.card.front_end
+    clips = [
+        clip_inputs(y, front_end) for _, y in recording_clips(recording, front_end)
+    ]
+    return judge_inputs(classifier, clips).logits
+
+
+DOLPHINS = ("Common Dolphin", "Striped Dolphin", "Sperm Whale", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "fallback", "reason"),
+    [
+        ((0.8, 0.1, 0.1, 0.0), "Common Dolphin", "Common Dolphin", ""),
+        ((0.5, 0.4, 0.0, 0.1), "unknown", "dolphin, species uncertain", "0.70"),
+        ((0.3, 0.3, 0.3, 0.1), "unknown", "toothed whale, family uncertain", "0.70"),
+        ((0.1, 0.1, 0.2, 0.6), "unknown", "unknown", "sounds most like unknown"),
+    ],
+)
+def test_a_clip_without_an_answer_falls_back_to_what_is_sure(
+    row, answer, fallback, reason
+):
+    card = tiny.card(labels=DOLPHINS)
+    found = ClipScores(Clip(path=None, start_s=0.0, end_s=1.0), np.array(row))
+    values = found.as_dict(card)
+    assert values["answer"] == answer
+    assert values["fallback"] == fallback
+    assert reason in values["reason"]
+    assert bool(values["reason"]) is (answer == "unknown")
+
+
+def test_a_species_with_a_threshold_of_its_own_is_answered_by_that():
+    card = tiny.card(labels=DOLPHINS, thresholds={"Common Dolphin": 0.95})
+    found = ClipScores(
+        Clip(path=None, start_s=0.0, end_s=1.0), np.array([0.9, 0.1, 0.0, 0.0])
+    )
+    assert found.answer(card)[0] == "unknown"
+    assert found.fallback(card) == "dolphin, species uncertain"
+    assert found.reason(card) == "Common Dolphin needs a score of 0.95"
+
+
+def test_classify_gives_what_the_table_holds(recording, tiny_model, classifier):
+    found = classify(recording, tiny_model)
+    expected = classify_recording(recording, classifier)
+    assert found == [one.as_dict(classifier.card) for one in expected]
+    assert len(classify(str(recording), str(tiny_model), hop_s=0.5)) > len(found)
+
+
+def test_without_a_model_that_of_the_package_is_taken(tmp_path):
+    path = write_wav(tmp_path / "n.wav", noise(duration_s=6.0))
+    found = classify(path)
+    assert len(found) == 2
+    assert list(found[0]["scores"]) == list(load_classifier().card.labels)

@@ -54,7 +54,8 @@ def refused(folder: Path, match: str) -> None:
 def test_a_card_reads_back_as_it_was_written(tmp_path):
     card = tiny.card(
         threshold=0.55,
-        calibration_temperature=1.3,
+        thresholds={"Fin Whale": 0.9},
+        calibration={"method": "temperature", "temperature": 1.3},
         teacher="VGGishTeacher abc",
         training={"epochs": 2, "x": None},
         metrics={"macro_f1": {"value": 0.5, "interval": [0.1, 0.9]}},

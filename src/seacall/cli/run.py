@@ -12,14 +12,19 @@ from seacall.cli.console import finish_with_failures, print_result
 from seacall.cli.options import Json, Quiet, Verbose, console_for
 from seacall.errors import SettingsError
 
-Model = Annotated[Path, typer.Option("-m", "--model", help="Model folder.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "-m", "--model", help="Model folder. Default: the model that is built in."
+    ),
+]
 
 
 def detect(
     paths: Annotated[
         list[Path], typer.Argument(help="Recordings, or folders of them.")
     ],
-    model: Model,
+    model: Model = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="CSV file to write. Default: print."),
@@ -28,6 +33,18 @@ def detect(
         float | None,
         typer.Option(min=0.1, help="Seconds between clips' starts (clip length)."),
     ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X|LABEL=X",
+            help="Lowest score that is answered, of all classes or of one; may be "
+            "given again (the card's).",
+        ),
+    ] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(min=1, help="Channel to listen to, from 1 (the card's, or mean)."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -35,11 +52,15 @@ def detect(
     """Classify recordings clip by clip, of any length and number."""
     from seacall.detect.files import classify_paths
     from seacall.models.backend import load_classifier
+    from seacall.models.decide import with_channel, with_thresholds
 
     console = console_for(quiet=quiet, verbose=verbose)
     if hop is not None and not math.isfinite(hop):
         raise SettingsError(f"hop={hop}: need a number of seconds; choose such as 2.5")
     classifier = load_classifier(model)
+    classifier.card = with_thresholds(classifier.card, threshold or ())
+    if channel is not None:
+        classifier.card = with_channel(classifier.card, channel)
     clips: list[dict[str, Any]] = []
     with console.live():
         result = classify_paths(
@@ -59,7 +80,10 @@ def detect(
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: Annotated[
+        Path | None,
+        typer.Argument(help="Model folder. Default: the model that is built in."),
+    ] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="Model folder to compare sizes with.")
     ] = None,

@@ -18,13 +18,18 @@ from seacall.audio.frontend import (
 )
 from seacall.events import Clip
 from seacall.labels import UNKNOWN
-from seacall.models.backend import Classifier, scores_from_logits
+from seacall.models.backend import Classifier, load_classifier, scores_from_logits
 from seacall.models.checkpoint import Card
+from seacall.models.decide import answers_at
+from seacall.models.unknown import refusals, refuse
+from seacall.taxonomy import fall_back
 
 Float32 = NDArray[np.float32]
 
 BATCH_SIZE = 16
 """Clips given to the network at once; the scores do not depend on it."""
+_NO_SPECIES = 2.0
+"""A threshold that no score reaches: species are answered by their own thresholds."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,42 @@ class ClipScores:
     clip: Clip
     scores: Float32
     """Calibrated, shape ``(n_classes,)``, sum 1."""
+    refusal: str = ""
+    """Why the clip is ``unknown`` whatever it sounds like, such as silence."""
 
     def answer(self, card: Card) -> tuple[str, float]:
         """Return the answered label and the best class's score.
 
-        Below the card's threshold the answer is ``unknown``.
+        Below the class's threshold the answer is ``unknown``.
         """
-        best = int(np.argmax(self.scores))
-        score = float(self.scores[best])
-        return (card.labels[best] if score >= card.threshold else UNKNOWN), score
+        answer = int(answers_at(self.scores[None], card.lowest_scores)[0])
+        return (*card.labels, UNKNOWN)[answer], float(self.scores.max())
+
+    def fallback(self, card: Card) -> str:
+        """Return the answer, or else the family, the group, or ``unknown``.
+
+        Groups are toothed whales, baleen whales and seals. The scores of a family's
+        species are added up and have to reach the card's threshold together.
+        """
+        answer, _ = self.answer(card)
+        if answer != UNKNOWN:
+            return answer
+        lowest: dict[str, float] = {
+            "species": _NO_SPECIES,
+            "family": card.threshold,
+            "group": card.threshold,
+        }
+        return fall_back(self.scores[None], card.labels, threshold=lowest)[0].text
+
+    def reason(self, card: Card) -> str:
+        """Say why the answer is ``unknown``; empty where a species is answered."""
+        if self.refusal or self.answer(card)[0] != UNKNOWN:
+            return self.refusal
+        best = int(self.scores.argmax())
+        if best == len(card.labels) - 1:
+            return f"sounds most like {UNKNOWN}"
+        lowest = card.lowest_scores[best]
+        return f"{card.labels[best]} needs a score of {lowest:.2f}"
 
     def as_dict(self, card: Card) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -53,8 +85,32 @@ class ClipScores:
             "end_s": round(self.clip.end_s, 3),
             "answer": answer,
             "score": score,
+            "fallback": self.fallback(card),
+            "reason": self.reason(card),
             "scores": dict(zip(card.labels, self.scores.tolist(), strict=True)),
         }
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the model says of a batch of clips."""
+
+    logits: Float32
+    """As the network gives them, shape ``(n_clips, n_classes)``."""
+    scores: Float32
+    """Calibrated, shape ``(n_clips, n_classes)``; a refused clip is all ``unknown``."""
+    refusals: list[str]
+    """Why each clip is refused; empty: it is not."""
+
+
+def judge_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Judged:
+    """Run the network on clips that the front end has been through, and judge them."""
+    card = classifier.card
+    log_mel = np.stack([one.log_mel for one in inputs])
+    logits = classifier.logits(log_mel, np.stack([one.features for one in inputs]))
+    reasons = refusals(logits, log_mel, card)
+    scores = refuse(scores_from_logits(logits, card), reasons)
+    return Judged(logits=logits, scores=scores, refusals=reasons)
 
 
 def score_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Float32:
@@ -63,13 +119,10 @@ def score_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Float3
     Returns
     -------
     scores
-        Calibrated, shape ``(n_clips, n_classes)``; each row sums to 1.
+        Calibrated, shape ``(n_clips, n_classes)``; each row sums to 1. Of clips that
+        the card refuses, such as silence, ``unknown`` has it all.
     """
-    logits = classifier.logits(
-        np.stack([one.log_mel for one in inputs]),
-        np.stack([one.features for one in inputs]),
-    )
-    return scores_from_logits(logits, classifier.card)
+    return judge_inputs(classifier, inputs).scores
 
 
 def classify_recording(
@@ -95,7 +148,38 @@ def classify_recording(
     front_end = classifier.card.front_end
     clips = recording_clips(path, front_end, hop_s=hop_s)
     while batch := list(islice(clips, batch_size)):
-        inputs = [clip_inputs(y, front_end) for _, y in batch]
-        scores = score_inputs(classifier, inputs)
-        for (clip, _), row in zip(batch, scores, strict=True):
-            yield ClipScores(clip=clip, scores=row)
+        judged = judge_inputs(classifier, [clip_inputs(y, front_end) for _, y in batch])
+        for k, (clip, _) in enumerate(batch):
+            yield ClipScores(clip, judged.scores[k], judged.refusals[k])
+
+
+def classify(
+    path: Path | str, model: Path | str | None = None, *, hop_s: float | None = None
+) -> list[dict[str, Any]]:
+    """Say what calls in each clip of a recording.
+
+    Parameters
+    ----------
+    path
+        Recording.
+    model
+        Model folder; None: the model that comes with the package.
+    hop_s
+        From one clip's start to the next, s; None: clips lie end to end.
+
+    Returns
+    -------
+    clips
+        For each clip ``file``, ``start_s``, ``end_s``, ``answer``, ``score``,
+        ``fallback``, ``reason`` and the ``scores`` by class.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read.
+    CheckpointError
+        If the model cannot be loaded.
+    """
+    classifier = load_classifier(None if model is None else Path(model))
+    found = classify_recording(Path(path), classifier, hop_s=hop_s)
+    return [clip.as_dict(classifier.card) for clip in found]

@@ -17,7 +17,7 @@ from seacall.errors import AudioError, SettingsError
 from seacall.models.backend import Classifier
 from seacall.models.checkpoint import Card
 
-FIXED_COLUMNS = ("file", "start_s", "end_s", "answer", "score")
+FIXED_COLUMNS = ("file", "start_s", "end_s", "answer", "score", "fallback", "reason")
 
 
 @dataclass
@@ -78,8 +78,8 @@ def classify_paths(
     paths
         Recordings, and folders that are searched for them.
     out
-        CSV file with columns ``file``, ``start_s``, ``end_s``, ``answer``, ``score``
-        and one for each class; None: standard output.
+        CSV file with columns ``file``, ``start_s``, ``end_s``, ``answer``, ``score``,
+        ``fallback``, ``reason`` and one for each class; None: standard output.
     hop_s
         From one clip's start to the next, s; None: clips lie end to end.
     take
@@ -140,6 +140,8 @@ class _Table:
                 f"{clip.end_s:.3f}",
                 answer,
                 f"{score:.4f}",
+                found.fallback(self._card),
+                found.reason(self._card),
                 *(f"{value:.4f}" for value in found.scores),
             ]
         )

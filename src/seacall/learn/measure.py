@@ -99,7 +99,7 @@ def measure(
     history
         The training run's epochs, for the report.
     threshold
-        Smallest score that counts as an answer; None: the card's.
+        Smallest score that counts as an answer; None: the card's, by class.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def measure(
         baselines=_baselines(dataset, arrays, n_classes=len(predictions.labels)),
         train_deployments=_train_deployments(classifier.card, dataset),
         rng=np.random.default_rng(0),
-        threshold=classifier.card.threshold if threshold is None else threshold,
+        threshold=_lowest(classifier.card) if threshold is None else threshold,
     )
     out.mkdir(parents=True, exist_ok=True)
     write_predictions(predictions, out / "predictions.csv")
@@ -142,6 +142,10 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "figures",
     )
     return {key: found[key] for key in keys}
+
+
+def _lowest(card: Card) -> float | tuple[float, ...]:
+    return card.lowest_scores if card.thresholds else card.threshold
 
 
 def _train_deployments(card: Card, dataset: Dataset) -> set[str] | None:

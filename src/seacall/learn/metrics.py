@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from seacall.models.decide import answers_at as answers_at
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -88,36 +90,6 @@ def _class_numbers(values: npt.ArrayLike, name: str, stop: int | None) -> IntArr
         end = "" if stop is None else f" to {stop - 1}"
         raise ValueError(f"{name} must be 0{end}, got {low} to {high}")
     return numbers
-
-
-def answers_at(scores: npt.ArrayLike, threshold: npt.ArrayLike) -> IntArray:
-    """Answer with the best class, or not at all where its score is too low.
-
-    Parameters
-    ----------
-    scores
-        ``(n, n_classes)``, 0 to 1.
-    threshold
-        Lowest score that is answered; one number, or one for each class.
-
-    Returns
-    -------
-    answers
-        ``(n,)``; ``n_classes`` stands for no answer. Of equal scores the first counts.
-
-    Examples
-    --------
-    >>> answers_at([[0.9, 0.1], [0.4, 0.6]], 0.7)
-    array([0, 2])
-    """
-    table = np.asarray(scores)
-    n_classes = table.shape[1]
-    best = table.argmax(axis=1)
-    # In the scores' own precision: a float32 score of 0.7 is not below 0.7.
-    lowest = np.broadcast_to(np.asarray(threshold, dtype=table.dtype), (n_classes,))
-    enough = table.max(axis=1, initial=0) >= lowest[best]
-    answers: IntArray = np.where(enough, best, n_classes).astype(np.int64)
-    return answers
 
 
 def unknown_for_abstentions(table: npt.ArrayLike) -> FloatArray:

@@ -18,7 +18,13 @@ from seacall.learn.measure import measure, summary
 from seacall.learn.plots import plot_curves
 from seacall.learn.tables import write_curves
 from seacall.learn.train import CHECKPOINT_NAME, FitResult
-from seacall.models.checkpoint import CARD_NAME, Card, read_card, write_card
+from seacall.models.checkpoint import (
+    CARD_NAME,
+    Calibration,
+    Card,
+    read_card,
+    write_card,
+)
 from seacall.models.network import save_model, save_pth
 
 
@@ -63,8 +69,9 @@ def finish(
         With calibration temperature, sizes, sha256 and figures filled in.
     """
     out = context.out
-    temperature = _calibrated(network, dataset, context)
-    card = card.model_copy(update={"calibration_temperature": temperature})
+    card = card.model_copy(
+        update={"calibration": _calibrated(network, dataset, context)}
+    )
     network = network.to("cpu")
     save_pth(network, out / names.best)
     write_curves(result.history, out / names.curves)
@@ -97,7 +104,9 @@ def finish(
     return card
 
 
-def _calibrated(network: nn.Module, dataset: Dataset, context: RunContext) -> float:
+def _calibrated(
+    network: nn.Module, dataset: Dataset, context: RunContext
+) -> Calibration:
     logits = logits_of(
         network, dataset.tensors("val"), context, stage="calibration"
     ).numpy()
@@ -109,9 +118,14 @@ def _calibrated(network: nn.Module, dataset: Dataset, context: RunContext) -> fl
             f"scores not calibrated: {len(logits)} validation clips give no "
             "temperature (all answers right, or as good as drawn at random)"
         )
-        return 1.0
+        return Calibration()
     context.observer.say(
         f"scores calibrated on {len(logits)} validation clips: "
         f"calibration temperature {temperature:.2f}"
     )
-    return temperature
+    n_deployments = len({clip.deployment for clip in dataset.val.clips})
+    return Calibration(
+        method="temperature",
+        temperature=temperature,
+        fitted_on=f"{len(logits)} validation clips of {n_deployments} deployments",
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seacall.errors import CheckpointError, require
+from seacall.models.calibrated import calibrated
 from seacall.models.checkpoint import (
     ONNX_NAME,
     WEIGHTS_NAME,
@@ -16,6 +17,7 @@ from seacall.models.checkpoint import (
     checked_file,
     read_card,
 )
+from seacall.models.shipped import shipped_folder
 
 Float32 = NDArray[np.float32]
 
@@ -96,8 +98,13 @@ class TorchClassifier:
         return result
 
 
-def load_classifier(folder: Path) -> Classifier:
+def load_classifier(folder: Path | None = None) -> Classifier:
     """Open a model folder with the lightest engine that can run it.
+
+    Parameters
+    ----------
+    folder
+        Model folder; None: the model that comes with the package.
 
     Raises
     ------
@@ -106,6 +113,7 @@ def load_classifier(folder: Path) -> Classifier:
     MissingExtraError
         If it holds no ONNX file and torch is not installed.
     """
+    folder = folder or shipped_folder()
     card = read_card(folder)
     if ONNX_NAME in card.files:
         return OnnxClassifier(folder)
@@ -118,8 +126,4 @@ def load_classifier(folder: Path) -> Classifier:
 
 def scores_from_logits(logits: Float32, card: Card) -> Float32:
     """Turn logits, shape ``(n, n_classes)``, into scores that sum to 1, calibrated."""
-    scaled = logits / np.float32(card.calibration_temperature)
-    scaled -= scaled.max(axis=1, keepdims=True)
-    exponentials = np.exp(scaled)
-    scores: Float32 = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return scores
+    return calibrated(logits, card.calibration)

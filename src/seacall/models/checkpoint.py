@@ -21,7 +21,63 @@ ONNX_NAME = "model.onnx"
 DEFAULT_THRESHOLD = 0.7
 """Best scores below it are answered ``unknown`` when nothing was calibrated."""
 
+NEVER = 1.0
+"""Threshold of a class that is never answered: its scores did not earn it."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+KnownBy = Literal["none", "max_logit", "energy", "max_score", "entropy", "not_unknown"]
+
+
+class Calibration(Settings):
+    """How logits become scores that mean what they say."""
+
+    method: Literal["none", "temperature", "vector", "platt"] = "none"
+    """Temperature: logits / temperature, then softmax. Vector: offsets are added before
+    the softmax. Platt: a slope and an offset for each class on its log odds."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides logits before the softmax."""
+    slopes: tuple[float, ...] = ()
+    """Of each class (Platt)."""
+    offsets: tuple[float, ...] = ()
+    """Of each class (vector, Platt)."""
+    fitted_on: str = ""
+    """Clips and deployments that it was fitted on; none of them was trained on."""
+    error_before: Share | None = None
+    """Expected calibration error of the plain softmax."""
+    error_after: Share | None = None
+    """Expected calibration error on deployments that it was not fitted on."""
+
+
+class UnknownRule(Settings):
+    """Which clips are answered ``unknown`` whatever their best score is."""
+
+    method: KnownBy = "none"
+    """What a clip's logits must be high in; see `seacall.models.unknown`."""
+    lowest: float | None = None
+    """Clips below it are unlike what was trained on."""
+    lowest_event_db: float | None = None
+    """Clips whose loudest event stands out less from their own background are not
+    looked at, dB; None: only silence is left out."""
+    fitted_on: str = ""
+    """Known clips that the limits were set on, and the share of them that is kept."""
+    measured: dict[str, Any] = Field(default_factory=dict)
+    """How well known clips were told from others: kind of sound, method, figures."""
+
+
+class DataSource(Settings):
+    """Recordings that a model was trained on."""
+
+    name: str
+    """The collection."""
+    terms: str
+    """Under which terms it may be used."""
+    credit: str = ""
+    """Whom to name."""
+    url: str = ""
+    """Where it is found."""
+    n_recordings: int = Field(default=0, ge=0)
+    """Recordings of it that were trained on."""
 
 
 class Card(Settings):
@@ -37,10 +93,16 @@ class Card(Settings):
     """Classes in the order of the scores; the last is ``unknown``."""
     front_end: FrontEndSettings
     """From recording to network input."""
-    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
-    """Smallest score that counts as an answer."""
-    calibration_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """Divides logits before the softmax; 1: not calibrated."""
+    threshold: Share = DEFAULT_THRESHOLD
+    """Smallest score that counts as an answer, for classes without one of their own."""
+    thresholds: dict[str, Share] = Field(default_factory=dict)
+    """Smallest score that counts, by class; 1: the class is never answered."""
+    target_precision: float | None = Field(default=None, gt=0, le=1)
+    """Precision that the thresholds were chosen for; None: they were not."""
+    calibration: Calibration = Calibration()
+    """From logits to scores."""
+    unknown: UnknownRule = UnknownRule()
+    """What is answered ``unknown`` whatever the scores."""
     n_parameters: int = Field(default=0, ge=0)
     """Trained numbers in the network."""
     n_multiply_adds: int = Field(default=0, ge=0)
@@ -57,8 +119,26 @@ class Card(Settings):
     """Settings of the training run."""
     metrics: dict[str, Any] = Field(default_factory=dict)
     """Figures, with the data and the split that they were measured on."""
+    data: tuple[DataSource, ...] = ()
+    """Where the training recordings come from."""
+    limits: tuple[str, ...] = ()
+    """What the model cannot do, a sentence each."""
     files: dict[str, Sha256] = Field(default_factory=dict)
     """sha256 of each file beside this one, by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_cards(cls, values: Any) -> Any:
+        """Take the one temperature of cards that had no ``calibration``."""
+        if not isinstance(values, dict) or "calibration_temperature" not in values:
+            return values
+        values = dict(values)
+        found = values.pop("calibration_temperature")
+        if not isinstance(found, float | int) or not 0 < found < float("inf"):
+            raise ValueError(f"calibration_temperature {found!r} must be above 0")
+        if "calibration" not in values and found != 1:
+            values["calibration"] = {"method": "temperature", "temperature": found}
+        return values
 
     @model_validator(mode="after")
     def _labels_are_classes(self) -> Self:
@@ -66,7 +146,28 @@ class Card(Settings):
             raise ValueError(
                 f"labels {self.labels} must differ, and the last must be {UNKNOWN!r}"
             )
+        strange = sorted(set(self.thresholds) - set(self.labels))
+        if strange:
+            raise ValueError(f"thresholds of classes that do not exist: {strange}")
         return self
+
+    @model_validator(mode="after")
+    def _calibration_fits_the_labels(self) -> Self:
+        n, c = len(self.labels), self.calibration
+        need = {"vector": (0, n), "platt": (n, n)}.get(c.method, (0, 0))
+        if (len(c.slopes), len(c.offsets)) != need:
+            raise ValueError(
+                f"calibration {c.method} of {n} classes needs {need[0]} slopes and "
+                f"{need[1]} offsets, got {len(c.slopes)} and {len(c.offsets)}"
+            )
+        return self
+
+    @property
+    def lowest_scores(self) -> tuple[float, ...]:
+        """Smallest score that counts as an answer, for each class in order."""
+        return tuple(
+            self.thresholds.get(label, self.threshold) for label in self.labels
+        )
 
 
 def write_card(folder: Path, card: Card) -> Card:

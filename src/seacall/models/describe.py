@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seacall.models.checkpoint import Card, checked_file, read_card
+from seacall.models.checkpoint import NEVER, Card, checked_file, read_card
+from seacall.models.shipped import shipped_folder
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ class Description:
             "profile": f"{profile.name}: {profile.sample_rate} Hz, {band}, "
             f"{profile.n_mels} mel bands {profile.fmin:g}-{profile.fmax:g} Hz",
             "clips": f"{clip.duration_s:g} s, shorter ones: {clip.fit}",
-            "threshold": f"{card.threshold:g}, calibration temperature "
-            f"{card.calibration_temperature:.2f}",
+            "threshold": _threshold(card),
+            "calibration": _calibration(card),
+            "unknown": _unknown(card),
             "classes": f"{len(card.labels)}: {', '.join(card.labels)}",
             "teacher": card.teacher or "none",
             **{name: f"{size:,} bytes" for name, size in self.files.items()},
             **_measured(card.metrics),
+            **_about(card),
         }
         lines = [f"{self.folder}: {card.architecture}, seacall {card.seacall_version}"]
         lines += [f"  {name:<19}{text}" for name, text in rows.items()]
@@ -66,6 +69,38 @@ class Description:
         return 1 - self.card.n_parameters / self.teacher.n_parameters
 
 
+def _threshold(card: Card) -> str:
+    """Say from which score on a class is answered."""
+    if not card.thresholds:
+        return f"{card.threshold:g} for every class"
+    never = [label for label, lowest in card.thresholds.items() if lowest >= NEVER]
+    lowest = [value for value in card.thresholds.values() if value < NEVER]
+    text = f"{min(lowest):.2f} to {max(lowest):.2f} by class" if lowest else "none"
+    if card.target_precision is not None:
+        text += f", for a precision of {card.target_precision:g}"
+    return text + (f"; never answered: {', '.join(never)}" if never else "")
+
+
+def _calibration(card: Card) -> str:
+    c = card.calibration
+    if c.method == "none":
+        return "none"
+    text = f"temperature {c.temperature:.2f}" if c.method == "temperature" else c.method
+    if c.error_before is not None and c.error_after is not None:
+        text += f", error {c.error_before:.3f} before, {c.error_after:.3f} after"
+    return text + (f"; fitted on {c.fitted_on}" if c.fitted_on else "")
+
+
+def _unknown(card: Card) -> str:
+    """Say what is refused whatever the scores."""
+    rule, parts = card.unknown, ["silence"]
+    if rule.lowest_event_db is not None:
+        parts.append(f"events below {rule.lowest_event_db:.1f} dB")
+    if rule.method != "none" and rule.lowest is not None:
+        parts.append(f"{rule.method} below {rule.lowest:.2f}")
+    return ", ".join(parts)
+
+
 def _measured(metrics: dict[str, Any]) -> dict[str, str]:
     """Say how well the model did when it was trained, if that was measured."""
     try:
@@ -81,14 +116,33 @@ def _measured(metrics: dict[str, Any]) -> dict[str, str]:
         return {}
 
 
-def describe(folder: Path, *, teacher: Path | None = None) -> Description:
+def _about(card: Card) -> dict[str, str]:
+    """Say what the model was trained on and what it cannot do."""
+    found = {}
+    if card.data:
+        sources = (f"{s.name} ({s.n_recordings:,}; {s.terms})" for s in card.data)
+        found["trained on"] = "; ".join(sources)
+    if card.limits:
+        found["beware"] = " ".join(card.limits)
+    return found
+
+
+def describe(folder: Path | None = None, *, teacher: Path | None = None) -> Description:
     """Read a model folder's card and check its files.
+
+    Parameters
+    ----------
+    folder
+        Model folder; None: the model that comes with the package.
+    teacher
+        Model folder to compare sizes with.
 
     Raises
     ------
     CheckpointError
         If it is no model folder, or a file is not that of the card.
     """
+    folder = folder or shipped_folder()
     card = read_card(folder)
     files = {
         name: checked_file(folder, card, name).stat().st_size for name in card.files

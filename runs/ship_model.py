@@ -1,0 +1,82 @@
+"""Put a trained student into the package: ship_model.py MODEL_FOLDER --about FILE.
+
+Copies the graph, writes the card with what FILE (TOML) says of data and limits, renders
+MODEL_CARD.md from it, and refuses what is too big or does not say what it was made of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tomllib
+from pathlib import Path
+
+from seacall.errors import SeacallError
+from seacall.models.backend import load_classifier
+from seacall.models.checkpoint import (
+    CARD_NAME,
+    ONNX_NAME,
+    Card,
+    checked_file,
+    read_card,
+    write_card,
+)
+from seacall.models.page import model_page
+from seacall.models.shipped import shipped_folder
+
+MOST_BYTES = 250_000
+PAGE_NAME = "MODEL_CARD.md"
+NAME = "The model in the package"
+
+
+def ship(model: Path, about: Path, out: Path) -> int:
+    """Fill the folder ``out``; return its size in bytes."""
+    card = with_origin(read_card(model), about)
+    graph = checked_file(model, card, ONNX_NAME)
+    part = out.with_name(out.name + "-part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    shutil.copyfile(graph, part / ONNX_NAME)
+    card = write_card(part, card)
+    sizes = {ONNX_NAME: (part / ONNX_NAME).stat().st_size}
+    page = model_page(card, name=NAME, file_bytes=sizes)
+    (part / PAGE_NAME).write_text(page, encoding="utf-8")
+    n_bytes = sum(path.stat().st_size for path in part.iterdir())
+    if n_bytes > MOST_BYTES:
+        raise SeacallError(
+            f"{model}: {n_bytes:,} bytes and at most {MOST_BYTES:,} go into the "
+            "package; train a smaller student"
+        )
+    load_classifier(part)
+    out.mkdir(exist_ok=True)
+    for name in (ONNX_NAME, CARD_NAME, PAGE_NAME):
+        (part / name).replace(out / name)
+    part.rmdir()
+    return n_bytes
+
+
+def with_origin(card: Card, about: Path) -> Card:
+    """Add data and limits, and drop what only the training machine needs."""
+    told = tomllib.loads(about.read_text(encoding="utf-8"))
+    if not told.get("data") or not told.get("limits"):
+        raise SeacallError(
+            f"{about}: must say what the model was trained on ([[data]] with name, "
+            "terms, credit) and what it cannot do (limits)"
+        )
+    return Card.model_validate(card.model_dump() | told)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="model folder of the student")
+    parser.add_argument("--about", type=Path, required=True, help="TOML file")
+    parser.add_argument("--out", type=Path, default=shipped_folder())
+    options = parser.parse_args()
+    try:
+        print(f"{options.out}: {ship(options.model, options.about, options.out):,} bytes")
+    except SeacallError as error:
+        raise SystemExit(f"ship_model: {error}") from None
+
+
+if __name__ == "__main__":
+    main()
