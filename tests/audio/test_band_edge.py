@@ -19,8 +19,8 @@ def low_passed(edge_hz: float, *, sample_rate: int = RATE) -> np.ndarray:
 
 @pytest.mark.parametrize("edge_hz", [3_000.0, 8_000.0, 15_000.0])
 def test_the_edge_of_a_low_pass_is_found(edge_hz):
-    # Noise of 0.1 stands 80 dB above rounding to 16 bits. A 12th-order low-pass falls by
-    # the 60 dB that count within a factor of 1000 ** (1 / 12) = 1.8.
+    # Noise of 0.1 stands 80 dB above rounding to 16 bits. A 12th-order low-pass falls
+    # by the 60 dB that count within a factor of 1000 ** (1 / 12) = 1.8.
     found = band_edge_hz(low_passed(edge_hz), sample_rate=RATE)
     assert edge_hz < found < 1.9 * edge_hz
 
