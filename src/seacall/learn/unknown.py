@@ -1,0 +1,262 @@
+"""Measure how well known sounds are told from others, and set the limits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from seacall.audio.frontend import ClipInputs
+from seacall.detect.classify import BATCH_SIZE, judge_inputs
+from seacall.models.backend import Classifier
+from seacall.models.checkpoint import UnknownRule
+from seacall.models.unknown import KNOWNNESS, event_strength_db, knownness
+
+FloatArray = npt.NDArray[np.float64]
+
+RECALL = 0.95
+"""Share of known clips that is kept where false positives are counted."""
+KNOWN_RECALL = 0.99
+"""Share of known clips that each limit of a rule keeps."""
+EVENT = "event_strength"
+SHIPPED = "as_shipped"
+"""The model with its card: 1 less the score of ``unknown``."""
+
+
+def auroc(known: npt.ArrayLike, unknown: npt.ArrayLike) -> float:
+    """Return the chance that a known clip is above an unknown one, ties half.
+
+    The area under the ROC curve, by ranks (Hanley and McNeil 1982, Radiology 143,
+    29-36): 1 is perfect, 0.5 is chance.
+
+    Raises
+    ------
+    ValueError
+        If one of the two is empty.
+
+    Examples
+    --------
+    >>> auroc([3, 2], [1, 2])
+    0.875
+    """
+    first, second = _both(known, unknown)
+    ranks = rankdata(np.concatenate([first, second]))[: len(first)]
+    n = len(first)
+    return float((ranks.sum() - n * (n + 1) / 2) / (n * len(second)))
+
+
+def fpr_at_recall(
+    known: npt.ArrayLike, unknown: npt.ArrayLike, *, recall: float = RECALL
+) -> float:
+    """Return the share of unknown clips above the limit that keeps known ones.
+
+    The limit is the highest that keeps at least ``recall`` of the known clips.
+
+    Examples
+    --------
+    >>> fpr_at_recall([4, 3, 2, 1], [2, 0], recall=0.75)
+    0.5
+    """
+    first, second = _both(known, unknown)
+    return float((second >= limit_for(first, recall=recall)).mean())
+
+
+def limit_for(known: npt.ArrayLike, *, recall: float) -> float:
+    """Return the highest limit that keeps at least a share of the known clips."""
+    falling = -np.sort(-np.asarray(known, np.float64))
+    n_kept = int(np.ceil(recall * len(falling) - 1e-9))
+    return float(falling[max(n_kept, 1) - 1])
+
+
+@dataclass(frozen=True, eq=False)
+class Oscr:
+    """The open-set classification rate curve, from no clip taken to all of them."""
+
+    fpr: FloatArray
+    """Share of unknown clips that are taken for known."""
+    ccr: FloatArray
+    """Share of known clips that are taken for known and named right."""
+
+    @property
+    def area(self) -> float:
+        """Area under it: at most the accuracy on known clips."""
+        return float(np.trapezoid(self.ccr, self.fpr))
+
+
+def oscr(known: npt.ArrayLike, right: npt.ArrayLike, unknown: npt.ArrayLike) -> Oscr:
+    """Return how many known clips are named right for each share of mistaken unknowns.
+
+    Parameters
+    ----------
+    known
+        How known each known clip is, shape ``(n_known,)``.
+    right
+        Whether its best species is the true one, shape ``(n_known,)``.
+    unknown
+        How known each unknown clip is, shape ``(n_unknown,)``.
+
+    References
+    ----------
+    Dhamija, Guenther and Boult, "Reducing network agnostophobia", NeurIPS 2018,
+    section 4.2, equation 6.
+    """
+    first, second = _both(known, unknown)
+    named = np.sort(first[np.asarray(right, bool)])
+    rising = np.sort(second)
+    limits = np.unique(np.concatenate([first, second]))[::-1]
+
+    def above(values: FloatArray, n: int) -> FloatArray:
+        return (len(values) - np.searchsorted(values, limits, side="left")) / n
+
+    return Oscr(
+        fpr=np.r_[0.0, above(rising, len(second))],
+        ccr=np.r_[0.0, above(named, len(first))],
+    )
+
+
+def _both(
+    known: npt.ArrayLike, unknown: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    first, second = np.asarray(known, np.float64), np.asarray(unknown, np.float64)
+    if not len(first) or not len(second):
+        raise ValueError(f"need clips of both, got {len(first)} and {len(second)}")
+    return first, second
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What a model makes of clips of one kind."""
+
+    logits: FloatArray
+    """Shape ``(n, n_classes)``."""
+    scores: FloatArray
+    """Calibrated, after the card's refusals, shape ``(n, n_classes)``."""
+    event_strength: FloatArray
+    """Of `seacall.models.unknown.event_strength_db`, shape ``(n,)``."""
+    share_unknown: float
+    """Share that is answered ``unknown``, with the card's thresholds."""
+
+    def by(self, method: str) -> FloatArray:
+        """Return how known each clip is, shape ``(n,)``."""
+        if method == EVENT:
+            return self.event_strength
+        if method == SHIPPED:
+            return np.asarray(1.0 - self.scores[:, -1])
+        return knownness(self.logits, method)
+
+
+METHODS = (*KNOWNNESS, EVENT, SHIPPED)
+"""Ways to tell known clips from others that are compared."""
+
+
+def hear(classifier: Classifier, clips: Iterable[ClipInputs]) -> Heard:
+    """Run a model on clips that the front end has been through.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    from seacall.models.decide import answers_at
+
+    card = classifier.card
+    inputs = list(clips)
+    if not inputs:
+        raise ValueError("no clips: give at least one")
+    parts = [
+        (judge_inputs(classifier, batch), np.stack([one.log_mel for one in batch]))
+        for batch in (
+            inputs[k : k + BATCH_SIZE] for k in range(0, len(inputs), BATCH_SIZE)
+        )
+    ]
+    scores = np.concatenate([judged.scores for judged, _ in parts])
+    answers = answers_at(scores, card.lowest_scores)
+    profile = card.front_end.profile
+    return Heard(
+        logits=np.concatenate([j.logits for j, _ in parts]).astype(np.float64),
+        scores=scores.astype(np.float64),
+        event_strength=np.concatenate(
+            [event_strength_db(x, profile) for _, x in parts]
+        ),
+        share_unknown=float((answers >= len(card.labels) - 1).mean()),
+    )
+
+
+def measure_unknown(
+    known: Heard, right: npt.ArrayLike, unknown_by_kind: Mapping[str, Heard]
+) -> dict[str, dict[str, Any]]:
+    """Compare ways of telling known clips from each kind of unknown ones.
+
+    Parameters
+    ----------
+    known
+        Clips of species that were trained on, from deployments that were not.
+    right
+        Whether the best species of each is the true one, shape ``(n_known,)``.
+    unknown_by_kind
+        Clips that no species made, or species that were not trained on, by kind.
+
+    Returns
+    -------
+    figures
+        For each kind ``n_clips``, ``share_unknown`` (answered unknown) and for each of
+        `METHODS` ``auroc``, ``fpr95`` (false positives at 95 % recall) and ``oscr``.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for kind, heard in unknown_by_kind.items():
+        found[kind] = {
+            "n_clips": len(heard.logits),
+            "share_unknown": heard.share_unknown,
+        }
+        for method in METHODS:
+            first, second = known.by(method), heard.by(method)
+            found[kind][method] = {
+                "auroc": auroc(first, second),
+                "fpr95": fpr_at_recall(first, second),
+                "oscr": oscr(first, right, second).area,
+            }
+    return found
+
+
+def choose_rule(
+    known: Heard,
+    unknown_by_kind: Mapping[str, Heard],
+    *,
+    known_recall: float = KNOWN_RECALL,
+) -> UnknownRule:
+    """Choose how logits tell the unknown, and set limits that keep the known.
+
+    The method with the best AUROC, averaged over the kinds, is taken; nothing of it
+    where all are at chance or below. The spectral gate is set in any case: what it
+    refuses, no network has to be right about.
+
+    Parameters
+    ----------
+    known_recall
+        Share of the known clips that each of the two limits keeps.
+    """
+    means = {
+        method: float(
+            np.mean(
+                [
+                    auroc(known.by(method), u.by(method))
+                    for u in unknown_by_kind.values()
+                ]
+            )
+        )
+        for method in KNOWNNESS
+    }
+    best = max(means, key=lambda method: means[method])
+    told: dict[str, Any] = {
+        "lowest_event_db": limit_for(known.event_strength, recall=known_recall),
+        "fitted_on": f"set on {len(known.logits):,} known clips, of which each keeps "
+        f"{known_recall:.0%}; method chosen on {', '.join(unknown_by_kind)}",
+    }
+    if means[best] > 0.5:
+        limit = limit_for(known.by(best), recall=known_recall)
+        told |= {"method": best, "lowest": limit}
+    return UnknownRule.model_validate(told)
