@@ -1,4 +1,4 @@
-"""The commands that make models: prepare, evaluate, demo."""
+"""The commands that make models: prepare, demo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from seacall.cli.console import (
 )
 from seacall.cli.options import (
     Config,
-    Dataset,
     Device,
     Json,
     Out,
@@ -25,7 +24,6 @@ from seacall.cli.options import (
     console_for,
     require_training,
 )
-from seacall.errors import SeacallError
 
 
 def prepare(
@@ -96,54 +94,6 @@ def prepare(
         )
     print_result(report.lines(), report.as_dict(), as_json=as_json)
     finish_with_failures([f.reason for f in report.failures], console)
-
-
-def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
-    data: Dataset,
-    out: Out,
-    split: Annotated[
-        str, typer.Option(help="Which recordings: test, val or train.")
-    ] = "test",
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Smallest score that counts (the card's)."),
-    ] = None,
-    workers: Workers = 1,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Measure a model on a dataset folder, beside look-ups that hear nothing."""
-    console = console_for(quiet=quiet, verbose=verbose)
-    require_training()
-    from seacall.learn.dataset import load_dataset
-    from seacall.learn.measure import REPORT_NAME, measure
-    from seacall.learn.text import evaluation_lines
-    from seacall.models.checkpoint import read_card
-
-    if split not in {"train", "val", "test"}:
-        raise SeacallError(f"split {split!r} does not exist; choose test, val or train")
-    card = read_card(model)
-    with console.live():
-        dataset = load_dataset(
-            data,
-            card.front_end,
-            observer=console,
-            labels=card.labels,
-            n_workers=workers,
-        )
-        evaluation = measure(
-            model,
-            dataset,
-            out=out,
-            observer=console,
-            split=split,  # type: ignore[arg-type]
-            threshold=threshold,
-        )
-    lines = [*evaluation_lines(evaluation), f"report: {out / REPORT_NAME}"]
-    print_result(lines, evaluation.as_dict(), as_json=as_json)
-    finish_with_failures([f.reason for f in dataset.failures], console)
 
 
 def demo(

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from seacall.cli import build, run, train
+from seacall.cli import build, evaluate, run, train
 from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ for verb in (
     build.prepare,
     train.train,
     train.distill,
-    build.evaluate,
+    evaluate.evaluate,
     run.detect,
     run.info,
 ):

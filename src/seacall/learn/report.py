@@ -95,13 +95,7 @@ def write_report(
     history
         Training history as in `seacall.learn.tables.write_curves`.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("seacall.learn"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     digits = 3 if evaluation.n_recordings >= MANY_RECORDINGS else 2
     environment.filters["share"] = lambda value: _number(value, digits)
     environment.filters["score"] = lambda value: _number(value, 3)
@@ -118,15 +112,26 @@ def write_report(
         threshold=_threshold(evaluation.threshold),
         classes=evaluation.classes,
         mistakes=evaluation.mistakes[:SHOWN_MISTAKES],
-        plots={name: _data_uri(file) for name, file in plots.items()},
+        plots={name: data_uri(file) for name, file in plots.items()},
         history=_history(history or ()),
         curve_columns=CURVE_COLUMNS,
-        model_info=_flat(model_info),
-        settings=_flat(settings),
-        versions=_versions(),
+        model_info=flat(model_info),
+        settings=flat(settings),
+        versions=versions(),
     )
     # "replace": a file name that is not UTF-8 must not stop the report.
     path.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+
+
+def page_environment() -> jinja2.Environment:
+    """Return what renders pages: whatever stands in a name, it is shown as text."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("seacall.learn"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _blocks(evaluation: Evaluation, digits: int) -> list[dict[str, Any]]:
@@ -188,14 +193,15 @@ def _curve(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as texts by dotted name."""
+    found: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = _text(value)
-    return flat
+            found[f"{prefix}{key}"] = _text(value)
+    return found
 
 
 def _text(value: Any) -> str:
@@ -208,7 +214,8 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what computed the figures."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -218,5 +225,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _data_uri(path: Path) -> str:
+def data_uri(path: Path) -> str:
+    """Return a PNG file as it is embedded in a page."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,210 @@
+"""The command that measures: a model on a split, or recipes over a whole dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seacall.cli.console import (
+    Console,
+    finish_with_failures,
+    keep_settings,
+    print_result,
+    settings_from,
+)
+from seacall.cli.options import (
+    Config,
+    Device,
+    Json,
+    Out,
+    Quiet,
+    Verbose,
+    Workers,
+    console_for,
+    require_training,
+)
+from seacall.errors import SeacallError, SettingsError
+
+
+def evaluate(
+    model: Annotated[
+        Path,
+        typer.Argument(help="Model folder; with --protocol the dataset folder."),
+    ],
+    out: Out,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="Dataset folder, as seacall prepare writes it."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Which recordings: test, val or train.")
+    ] = "test",
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Smallest score that counts (the card's; with --protocol 0.7).",
+        ),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Train and measure over the whole dataset: deployments (each held out "
+            "in turn), folds (of whole deployments), random (leaky). Repeat it for "
+            "several."
+        ),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is trained in each fold: student, teacher, distilled, ... "
+            "(student). Repeat it for several."
+        ),
+    ] = None,
+    n_folds: Annotated[
+        int | None, typer.Option(min=2, help="Folds of a protocol (5).")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How often all is repeated (3).")
+    ] = None,
+    species_only: Annotated[
+        str | None,
+        typer.Option(
+            help="all: species of one deployment are trained on, not scored; scored: "
+            "they are left out (all)."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs in each fold (30).")
+    ] = None,
+    config: Config = None,
+    device: Device = "auto",
+    workers: Workers = 1,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure a model on a dataset folder, or with --protocol recipes over all of it.
+
+    Look-ups that hear nothing stand beside both. A protocol that was stopped goes on
+    where it was: give the same command again.
+    """
+    console = console_for(quiet=quiet, verbose=verbose)
+    own: dict[str, Any] = {
+        "recipes": recipe,
+        "n_folds": n_folds,
+        "n_seeds": seeds,
+        "species": species_only,
+        "train.epochs": epochs,
+    }
+    if not protocol:
+        _refuse_without_protocol(own | {"config": config})
+        if data is None:
+            raise SettingsError(
+                "give a model folder and a dataset folder; or, to measure over a whole "
+                "dataset, the dataset folder and --protocol"
+            )
+        _evaluate_model(
+            model, data, out, console, split, threshold, workers, as_json=as_json
+        )
+        return
+    if data is not None:
+        raise SettingsError(
+            f"{data}: with --protocol give the dataset folder only; "
+            "its models are trained on the way"
+        )
+    own |= {"protocols": protocol, "threshold": threshold}
+    _evaluate_protocol(
+        model, out, own, console, config, device, workers, as_json=as_json
+    )
+
+
+def _refuse_without_protocol(own: dict[str, Any]) -> None:
+    given = [name for name, value in own.items() if value]
+    if given:
+        raise SettingsError(
+            f"{', '.join(given)}: belong to --protocol; add it, or leave them out"
+        )
+
+
+def _evaluate_model(
+    model: Path,
+    data: Path,
+    out: Path,
+    console: Console,
+    split: str,
+    threshold: float | None,
+    workers: int,
+    *,
+    as_json: bool,
+) -> None:
+    require_training()
+    from seacall.learn.dataset import load_dataset
+    from seacall.learn.measure import REPORT_NAME, measure
+    from seacall.learn.text import evaluation_lines
+    from seacall.models.checkpoint import read_card
+
+    if split not in {"train", "val", "test"}:
+        raise SeacallError(f"split {split!r} does not exist; choose test, val or train")
+    card = read_card(model)
+    with console.live():
+        dataset = load_dataset(
+            data,
+            card.front_end,
+            observer=console,
+            labels=card.labels,
+            n_workers=workers,
+        )
+        evaluation = measure(
+            model,
+            dataset,
+            out=out,
+            observer=console,
+            split=split,  # type: ignore[arg-type]
+            threshold=threshold,
+        )
+    lines = [*evaluation_lines(evaluation), f"report: {out / REPORT_NAME}"]
+    print_result(lines, evaluation.as_dict(), as_json=as_json)
+    finish_with_failures([f.reason for f in dataset.failures], console)
+
+
+def _evaluate_protocol(
+    data: Path,
+    out: Path,
+    own: dict[str, Any],
+    console: Console,
+    config: Path | None,
+    device: str,
+    workers: int,
+    *,
+    as_json: bool,
+) -> None:
+    require_training()
+    from seacall.config import read_toml
+    from seacall.data.manifest import dataset_front_end
+    from seacall.learn.context import RunContext
+    from seacall.learn.protocol import ProtocolRun, run_protocol
+    from seacall.learn.protocol_report import REPORT_NAME, write_protocol
+    from seacall.learn.protocol_words import lines
+    from seacall.models.device import choose_device
+
+    own_front_end = config is not None and "front_end" in read_toml(config)
+    front_end = None if own_front_end else dataset_front_end(data)
+    settings = settings_from(ProtocolRun, config, own | {"front_end": front_end})
+    keep_settings(settings, out, console, resume=False)
+    context = RunContext(
+        data=data,
+        out=out,
+        device=choose_device(device),
+        observer=console,
+        n_workers=workers,
+    )
+    with console.live():
+        report = run_protocol(settings, context)
+        write_protocol(report, out)
+    text = [*lines(report), "", f"report: {out / REPORT_NAME}"]
+    print_result(text, report.as_dict(), as_json=as_json)
+    finish_with_failures([f.reason for f in report.pooled.failures], console)
