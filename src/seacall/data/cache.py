@@ -7,13 +7,16 @@ import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seacall.audio import io
 from seacall.audio.features import FEATURE_NAMES
 from seacall.audio.frontend import ClipInputs, clip_inputs, first_clip
 from seacall.config import FrontEndSettings
+from seacall.data.fixed import from_fixed, to_fixed
 from seacall.errors import AudioError
 from seacall.files import file_sha256, written_whole
 
@@ -82,17 +85,53 @@ class FrontEndCache:
         """
         if self.folder is None:
             return labelled_inputs(path, settings)
-        kept = self._place(self.folder, path, settings)
-        inputs = _load(kept, settings)
+        sha256 = recording_sha256(path)
+        inputs = self.load(sha256, settings)
         if inputs is None:
             inputs = labelled_inputs(path, settings)
-            _save(kept, inputs)
+            self.save(inputs, sha256, settings)
         return inputs
 
-    def _place(self, folder: Path, path: Path, settings: FrontEndSettings) -> Path:
-        sha256 = recording_sha256(path)
-        front_end = f"{settings.fingerprint()}-v{FRONT_END_VERSION}"
-        return folder / front_end / sha256[:2] / f"{sha256}.npz"
+    def load(
+        self, sha256: str, settings: FrontEndSettings, *, view: str = ""
+    ) -> ClipInputs | None:
+        """Return what was kept of a recording; None: nothing, or it is damaged.
+
+        Parameters
+        ----------
+        sha256
+            Of the recording's bytes.
+        view
+            Which changed view of it; "": the recording as it is.
+        """
+        if self.folder is None:
+            return None
+        return _load(_place(self.folder, sha256, settings, view), settings)
+
+    def save(
+        self,
+        inputs: ClipInputs,
+        sha256: str,
+        settings: FrontEndSettings,
+        *,
+        view: str = "",
+    ) -> None:
+        """Keep what the network sees of a recording; views in half the bytes."""
+        if self.folder is None:
+            return
+        log_mel = to_fixed(inputs.log_mel) if view else inputs.log_mel
+        kept = _place(self.folder, sha256, settings, view)
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(kept) as part, part.open("wb") as file:
+                np.savez(file, log_mel=log_mel, features=inputs.features)
+        except OSError as error:
+            _warn_once(str(self.folder), error.strerror or type(error).__name__)
+
+
+def _place(folder: Path, sha256: str, settings: FrontEndSettings, view: str) -> Path:
+    front_end = f"{settings.fingerprint()}-v{FRONT_END_VERSION}"
+    return folder / front_end / view / sha256[:2] / f"{sha256}.npz"
 
 
 def _refuse_constant(path: Path, settings: FrontEndSettings) -> None:
@@ -120,7 +159,9 @@ def _load(kept: Path, settings: FrontEndSettings) -> ClipInputs | None:
     shape = (settings.n_patches, p.n_frames, p.n_mels)
     try:
         with kept.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            inputs = ClipInputs(log_mel=arrays["log_mel"], features=arrays["features"])
+            inputs = ClipInputs(
+                log_mel=_as_float(arrays["log_mel"]), features=arrays["features"]
+            )
     except _DAMAGED as error:
         logger.info("%s: damaged (%s); computed anew", kept, error)
         return None
@@ -130,13 +171,8 @@ def _load(kept: Path, settings: FrontEndSettings) -> ClipInputs | None:
     return inputs if fits else None
 
 
-def _save(kept: Path, inputs: ClipInputs) -> None:
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(kept) as part, part.open("wb") as file:
-            np.savez(file, log_mel=inputs.log_mel, features=inputs.features)
-    except OSError as error:
-        _warn_once(str(kept.parents[2]), error.strerror or type(error).__name__)
+def _as_float(log_mel: NDArray[Any]) -> NDArray[np.float32]:
+    return from_fixed(log_mel) if log_mel.dtype == np.int16 else log_mel
 
 
 @lru_cache(maxsize=64)
