@@ -11,9 +11,11 @@ import pytest
 import tiny
 import torch
 
+from seacall.augmentation import AugmentSettings
 from seacall.config import TrainSettings
+from seacall.data.fixed import to_fixed
 from seacall.errors import CheckpointError, SeacallError
-from seacall.learn import epoch, train
+from seacall.learn import epoch, state, train
 from seacall.learn.epoch import EpochFigures, evaluate_epoch, train_epoch
 from seacall.learn.train import CHECKPOINT_NAME, LabelLoss, fit
 from seacall.models.device import Precision, choose_device
@@ -129,6 +131,108 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, after):
     assert without_time(result.history) == without_time(expected.history)
 
 
+VARIED = AugmentSettings.model_validate(
+    {
+        "n_views": 3,
+        "mask": {"probability": 0.5},
+        "mixstyle": {"probability": 0.5},
+        "mixup": {"probability": 0.5},
+    }
+)
+
+
+def views(n: int, *, n_views: int = 3) -> tuple[torch.Tensor, ...]:
+    """The same clips in several views, in fixed point."""
+    parts = [clips(n, seed=k) for k in range(n_views)]
+    log_mel, features, targets = (torch.cat(same) for same in zip(*parts, strict=True))
+    return torch.from_numpy(to_fixed(log_mel.numpy())), features, targets
+
+
+def run_varied(folder: Path, *, balance: str = "deployment", **more):
+    settings = SHORT.model_copy(
+        update={"augment": VARIED, "ema_decay": 0.9, "balance": balance}
+    )
+    torch.manual_seed(settings.seed)
+    network = tiny.build_network("AudioTransformerStudent", 4)
+    result = fit(
+        network,
+        views(13),
+        VAL,
+        criterion=LabelLoss(),
+        settings=settings,
+        folder=folder,
+        device=CPU,
+        n_views=3,
+        deployments=[f"place {k % 4}" for k in range(13)],
+        **more,
+    )
+    return network, result
+
+
+@pytest.mark.parametrize("after", [1, 4])
+def test_views_balance_augmentation_and_mean_weights_go_on_bit_for_bit(tmp_path, after):
+    def stop(record: dict[str, float]) -> None:
+        if record["epoch"] == after:
+            raise Stop
+
+    whole, expected = run_varied(tmp_path / "whole")
+    with pytest.raises(Stop):
+        run_varied(tmp_path / "halves", on_epoch=stop)
+    network, result = run_varied(tmp_path / "halves", resume=True)
+    assert same_weights(network, whole)
+    assert without_time(result.history) == without_time(expected.history)
+
+
+def test_the_mean_weights_are_what_is_measured_and_kept(tmp_path):
+    network, result = run_varied(tmp_path)
+    state = read_pth(tmp_path / CHECKPOINT_NAME)
+    assert not torch.equal(
+        state["network"]["classifier.4.weight"], state["average"]["classifier.4.weight"]
+    )
+    if result.best_epoch == len(result.history):
+        assert torch.equal(
+            network.state_dict()["classifier.4.weight"],
+            state["average"]["classifier.4.weight"],
+        )
+    loader = train.ordered_loader(VAL, batch_size=16)
+    half = Precision(CPU, enabled=True)  # as the run measured
+    found = evaluate_epoch(network, loader, LabelLoss(), device=CPU, precision=half)
+    best = result.history[result.best_epoch - 1]
+    assert found.loss == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+def test_a_mean_with_no_memory_is_the_network(tmp_path):
+    plain, _ = run(tmp_path / "plain")
+    forgetful = SHORT.model_copy(update={"ema_decay": 1e-12})
+    averaged, _ = run(tmp_path / "mean", settings=forgetful)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(averaged.state_dict()[name], value)
+
+
+def test_other_deployments_do_not_resume(tmp_path):
+    run_varied(tmp_path)
+    with pytest.raises(CheckpointError, match="other clips"):
+        fit(
+            tiny.network(),
+            views(13),
+            VAL,
+            criterion=LabelLoss(),
+            settings=SHORT.model_copy(
+                update={"augment": VARIED, "ema_decay": 0.9, "balance": "deployment"}
+            ),
+            folder=tmp_path,
+            device=CPU,
+            n_views=3,
+            deployments=["one place"] * 13,
+            resume=True,
+        )
+
+
+def test_without_deployments_they_cannot_be_balanced(tmp_path):
+    with pytest.raises(ValueError, match="needs the clips' deployments"):
+        run(tmp_path, settings=SHORT.model_copy(update={"balance": "deployment"}))
+
+
 def test_the_checkpoint_is_the_only_file_and_is_whole(tmp_path):
     run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
@@ -207,8 +311,8 @@ def scripted(monkeypatch):
         def trained(*_args, **_kwargs) -> EpochFigures:
             return EpochFigures(loss=1.0, accuracy=0.5, f1=0.5)
 
-        monkeypatch.setattr(train, "evaluate_epoch", measured)
-        monkeypatch.setattr(train, "train_epoch", trained)
+        monkeypatch.setattr(state, "evaluate_epoch", measured)
+        monkeypatch.setattr(state, "train_epoch", trained)
 
     return script
 
@@ -413,7 +517,7 @@ def test_running_out_of_memory_names_the_batch_size(tmp_path, monkeypatch, error
     def full(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(train, "train_epoch", full)
+    monkeypatch.setattr(state, "train_epoch", full)
     with pytest.raises(SeacallError, match=r"out of memory .*batch_size=4.*smaller"):
         run(tmp_path)
 
@@ -429,7 +533,7 @@ def test_another_runtime_error_is_not_hidden(tmp_path, monkeypatch):
     def broken(*_args, **_kwargs):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(train, "train_epoch", broken)
+    monkeypatch.setattr(state, "train_epoch", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         run(tmp_path)
 

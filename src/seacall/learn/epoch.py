@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seacall.data.loader import as_float
 from seacall.learn import processes
+from seacall.learn.batch_augment import BatchAugment, Varied
+from seacall.learn.ema import WeightAverage
 from seacall.learn.metrics import confusion_matrix, macro_f1
 from seacall.models.device import Precision
 
@@ -40,6 +43,8 @@ def train_epoch(
     precision: Precision | None = None,
     gradient_clip: float = 1.0,
     n_patches: int = 0,
+    augment: BatchAugment | None = None,
+    average: WeightAverage | None = None,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> EpochFigures:
     """Train for one epoch.
@@ -54,6 +59,10 @@ def train_epoch(
         Asked at each step when the batches hold no cached logits.
     n_patches
         Patches drawn at random from each clip; 0: all of them.
+    augment
+        Varies each batch after the teacher was asked about it.
+    average
+        Takes in the weights after each step.
     """
     device = torch.device(device)
     precision = precision or Precision(device, enabled=False)
@@ -63,14 +72,18 @@ def train_epoch(
     tally = _Tally()
     for step, batch in enumerate(loader):
         x, features, targets, *cached = (part.to(device) for part in batch)
+        x = as_float(x)
         with torch.no_grad():
             asked = cached[0] if cached else _ask(teacher, x, features)
         x = _draw_patches(x, n_patches)
+        varied = augment(x, features) if augment else Varied(x, features)
         optimizer.zero_grad(set_to_none=True)
         with precision.autocast():
-            logits = network(x, features)
-        loss = criterion(logits.float(), asked, targets)
+            logits = network(varied.x, varied.features)
+        loss = _loss(criterion, logits.float(), asked, targets, varied)
         _descend(loss, network, optimizer, precision, gradient_clip=gradient_clip)
+        if average:
+            average.update()
         tally.add(loss, logits, targets)
         if on_step:
             on_step(step + 1, asdict(tally.own_figures()))
@@ -94,7 +107,7 @@ def evaluate_epoch(
         for batch in loader:
             x, features, targets, *cached = (part.to(device) for part in batch)
             with precision.autocast():
-                logits = network(x, features).float()
+                logits = network(as_float(x), features).float()
             asked = cached[0] if cached else logits
             tally.add(criterion(logits, asked, targets), logits, targets)
     return tally.own_figures()
@@ -145,6 +158,26 @@ def _ask(teacher: nn.Module | None, x: Tensor, features: Tensor) -> Tensor:
         return torch.empty(0, device=x.device)
     logits: Tensor = teacher(x, features)
     return logits
+
+
+def _loss(
+    criterion: nn.Module,
+    logits: Tensor,
+    asked: Tensor,
+    targets: Tensor,
+    varied: Varied,
+) -> Tensor:
+    """Return the loss; of mixed clips, that to both their targets, mixed alike.
+
+    Cross-entropy and Kullback-Leibler divergence are linear in the target but for a
+    constant, so that this is the loss to the mixed target (Zhang et al. 2018, mixup).
+    """
+    own: Tensor = criterion(logits, asked, targets)
+    if varied.partners is None:
+        return own
+    k = varied.partners
+    other: Tensor = criterion(logits, asked[k] if len(asked) else asked, targets[k])
+    return varied.weight * own + (1 - varied.weight) * other
 
 
 def _draw_patches(x: Tensor, n_patches: int) -> Tensor:
