@@ -30,7 +30,7 @@ from seacall.learn.unknown_kinds import (
     simulated_clips,
 )
 from seacall.models.backend import load_classifier
-from seacall.models.unknown import is_silent
+from seacall.models.unknown import is_silent, knownness
 
 FRONT_END = tiny.FRONT_END.front_end()
 VALUES = st.lists(st.integers(-5, 5), min_size=1, max_size=30)
@@ -127,10 +127,8 @@ def test_no_more_clips_of_a_recording_are_taken_than_asked_for(tmp_path):
 # ------------------------------------------------------------------ the measurement
 
 
-def heard(logits: np.ndarray, events: float, *, n_classes: int = 3) -> Heard:
-    n = len(logits)
-    scores = np.full((n, n_classes), 1 / n_classes)
-    return Heard(logits, scores, np.full(n, events), share_unknown=0.5)
+def heard(logits: np.ndarray, events: float) -> Heard:
+    return Heard(logits, event_strength=np.full(len(logits), events))
 
 
 def test_the_method_that_tells_best_is_chosen_and_keeps_the_known():
@@ -142,7 +140,7 @@ def test_the_method_that_tells_best_is_chosen_and_keeps_the_known():
     rule = choose_rule(heard(known, 9.0), {"noise": heard(strange, 1.0)})
     assert rule.method in {"max_score", "entropy", "not_unknown"}
     assert rule.lowest_event_db == 9.0
-    kept = heard(known, 9.0).by(rule.method) >= rule.lowest
+    kept = knownness(known, rule.method) >= rule.lowest
     assert kept.mean() == pytest.approx(0.99, abs=0.006)
     assert "200 known clips" in rule.fitted_on
     assert "noise" in rule.fitted_on
@@ -174,9 +172,11 @@ def test_silence_is_told_from_noise_by_the_gate_and_answered_unknown(tiny_model)
     )
     known, unknown = hear(classifier, clips), hear(classifier, silence)
     assert len(known.logits) == 20
-    assert unknown.share_unknown == 1.0
-    np.testing.assert_array_equal(unknown.scores[:, -1], 1.0)
-    found = measure_unknown(known, np.ones(20, bool), {"silence": unknown})["silence"]
+    card = classifier.card
+    assert unknown.share_unknown(card) == 1.0
+    np.testing.assert_array_equal(unknown.scores(card)[:, -1], 1.0)
+    kinds = {"silence": unknown}
+    found = measure_unknown(known, np.ones(20, bool), kinds, card=card)["silence"]
     assert found["n_clips"] == 5
     assert set(METHODS) < set(found)
     assert found["event_strength"]["auroc"] == 1.0

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from seacall.cli import build, evaluate, run, train
+from seacall.cli import build, evaluate, judge, run, train
 from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ for verb in (
     train.train,
     train.distill,
     evaluate.evaluate,
+    judge.calibrate,
     run.detect,
     run.info,
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,17 @@ from scipy.stats import rankdata
 from seacall.audio.frontend import ClipInputs
 from seacall.detect.classify import BATCH_SIZE, judge_inputs
 from seacall.models.backend import Classifier
-from seacall.models.checkpoint import UnknownRule
-from seacall.models.unknown import KNOWNNESS, event_strength_db, knownness
+from seacall.models.calibrated import calibrated
+from seacall.models.checkpoint import Card, UnknownRule
+from seacall.models.decide import answers_at
+from seacall.models.unknown import (
+    KNOWNNESS,
+    event_strength_db,
+    is_silent,
+    knownness,
+    reasons_to_refuse,
+    refuse,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -129,23 +139,53 @@ def _both(
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """What a model makes of clips of one kind."""
+    """What a network makes of clips of one kind; what a card says of it may change."""
 
     logits: FloatArray
     """Shape ``(n, n_classes)``."""
-    scores: FloatArray
-    """Calibrated, after the card's refusals, shape ``(n, n_classes)``."""
-    event_strength: FloatArray
+    event_strength: FloatArray | None = None
     """Of `seacall.models.unknown.event_strength_db`, shape ``(n,)``."""
-    share_unknown: float
-    """Share that is answered ``unknown``, with the card's thresholds."""
+    silent: npt.NDArray[np.bool_] | None = None
+    """Of `seacall.models.unknown.is_silent`, shape ``(n,)``."""
 
-    def by(self, method: str) -> FloatArray:
-        """Return how known each clip is, shape ``(n,)``."""
-        if method == EVENT:
+    def only(self, mask: npt.NDArray[np.bool_]) -> Heard:
+        """Return some of the clips; ``mask`` has shape ``(n,)``."""
+        strength, silent = self.event_strength, self.silent
+        return Heard(
+            logits=self.logits[mask],
+            event_strength=None if strength is None else strength[mask],
+            silent=None if silent is None else silent[mask],
+        )
+
+    def scores(self, card: Card) -> FloatArray:
+        """Return what a model with this card would give, ``(n, n_classes)``."""
+        n = len(self.logits)
+        reasons = reasons_to_refuse(
+            self.logits,
+            silent=np.zeros(n, bool) if self.silent is None else self.silent,
+            event_strength=self.event_strength,
+            rule=card.unknown,
+        )
+        scores = refuse(calibrated(self.logits, card.calibration), reasons)
+        return scores.astype(np.float64)
+
+    def share_unknown(self, card: Card) -> float:
+        """Return the share that a model with this card would answer ``unknown``."""
+        answers = answers_at(self.scores(card).astype(np.float32), card.lowest_scores)
+        return float((answers >= len(card.labels) - 1).mean())
+
+    def by(self, method: str, card: Card) -> FloatArray:
+        """Return how known each clip is, shape ``(n,)``.
+
+        Raises
+        ------
+        ValueError
+            If it was not measured, or there is no such method.
+        """
+        if method == EVENT and self.event_strength is not None:
             return self.event_strength
         if method == SHIPPED:
-            return np.asarray(1.0 - self.scores[:, -1])
+            return np.asarray(1.0 - self.scores(card)[:, -1])
         return knownness(self.logits, method)
 
 
@@ -161,33 +201,29 @@ def hear(classifier: Classifier, clips: Iterable[ClipInputs]) -> Heard:
     ValueError
         If there is none.
     """
-    from seacall.models.decide import answers_at
-
-    card = classifier.card
-    inputs = list(clips)
-    if not inputs:
+    profile = classifier.card.front_end.profile
+    logits, strength, silent = [], [], []
+    waiting = iter(clips)
+    while batch := list(islice(waiting, BATCH_SIZE)):
+        log_mel = np.stack([one.log_mel for one in batch])
+        logits.append(judge_inputs(classifier, batch).logits)
+        strength.append(event_strength_db(log_mel, profile))
+        silent.append(is_silent(log_mel, profile))
+    if not logits:
         raise ValueError("no clips: give at least one")
-    parts = [
-        (judge_inputs(classifier, batch), np.stack([one.log_mel for one in batch]))
-        for batch in (
-            inputs[k : k + BATCH_SIZE] for k in range(0, len(inputs), BATCH_SIZE)
-        )
-    ]
-    scores = np.concatenate([judged.scores for judged, _ in parts])
-    answers = answers_at(scores, card.lowest_scores)
-    profile = card.front_end.profile
     return Heard(
-        logits=np.concatenate([j.logits for j, _ in parts]).astype(np.float64),
-        scores=scores.astype(np.float64),
-        event_strength=np.concatenate(
-            [event_strength_db(x, profile) for _, x in parts]
-        ),
-        share_unknown=float((answers >= len(card.labels) - 1).mean()),
+        logits=np.concatenate(logits).astype(np.float64),
+        event_strength=np.concatenate(strength),
+        silent=np.concatenate(silent),
     )
 
 
 def measure_unknown(
-    known: Heard, right: npt.ArrayLike, unknown_by_kind: Mapping[str, Heard]
+    known: Heard,
+    right: npt.ArrayLike,
+    unknown_by_kind: Mapping[str, Heard],
+    *,
+    card: Card,
 ) -> dict[str, dict[str, Any]]:
     """Compare ways of telling known clips from each kind of unknown ones.
 
@@ -199,26 +235,31 @@ def measure_unknown(
         Whether the best species of each is the true one, shape ``(n_known,)``.
     unknown_by_kind
         Clips that no species made, or species that were not trained on, by kind.
+    card
+        Of the model, with the rule and thresholds that are measured as shipped.
 
     Returns
     -------
     figures
         For each kind ``n_clips``, ``share_unknown`` (answered unknown) and for each of
         `METHODS` ``auroc``, ``fpr95`` (false positives at 95 % recall) and ``oscr``.
+        Without the known clips' event strength there is no figure for that.
     """
+    methods = [m for m in METHODS if m != EVENT or known.event_strength is not None]
     found: dict[str, dict[str, Any]] = {}
     for kind, heard in unknown_by_kind.items():
-        found[kind] = {
+        figures: dict[str, Any] = {
             "n_clips": len(heard.logits),
-            "share_unknown": heard.share_unknown,
+            "share_unknown": heard.share_unknown(card),
         }
-        for method in METHODS:
-            first, second = known.by(method), heard.by(method)
-            found[kind][method] = {
+        for method in methods:
+            first, second = known.by(method, card), heard.by(method, card)
+            figures[method] = {
                 "auroc": auroc(first, second),
                 "fpr95": fpr_at_recall(first, second),
                 "oscr": oscr(first, right, second).area,
             }
+        found[kind] = figures
     return found
 
 
@@ -231,8 +272,8 @@ def choose_rule(
     """Choose how logits tell the unknown, and set limits that keep the known.
 
     The method with the best AUROC, averaged over the kinds, is taken; nothing of it
-    where all are at chance or below. The spectral gate is set in any case: what it
-    refuses, no network has to be right about.
+    where all are at chance or below. The spectral gate is set wherever the known clips'
+    event strength was measured: what it refuses, no network has to be right about.
 
     Parameters
     ----------
@@ -243,7 +284,7 @@ def choose_rule(
         method: float(
             np.mean(
                 [
-                    auroc(known.by(method), u.by(method))
+                    auroc(knownness(known.logits, method), knownness(u.logits, method))
                     for u in unknown_by_kind.values()
                 ]
             )
@@ -252,11 +293,12 @@ def choose_rule(
     }
     best = max(means, key=lambda method: means[method])
     told: dict[str, Any] = {
-        "lowest_event_db": limit_for(known.event_strength, recall=known_recall),
         "fitted_on": f"set on {len(known.logits):,} known clips, of which each keeps "
         f"{known_recall:.0%}; method chosen on {', '.join(unknown_by_kind)}",
     }
+    if known.event_strength is not None:
+        told["lowest_event_db"] = limit_for(known.event_strength, recall=known_recall)
     if means[best] > 0.5:
-        limit = limit_for(known.by(best), recall=known_recall)
+        limit = limit_for(knownness(known.logits, best), recall=known_recall)
         told |= {"method": best, "lowest": limit}
     return UnknownRule.model_validate(told)

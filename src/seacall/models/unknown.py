@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import logsumexp, softmax
 
 from seacall.config import Profile
-from seacall.models.checkpoint import Card
+from seacall.models.checkpoint import Card, UnknownRule
 
 FloatArray = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -153,12 +153,35 @@ def refusals(logits: NDArray[Any], log_mel: Float32, card: Card) -> list[str]:
         Patches, shape ``(n, n_patches, 96, 64)``.
     """
     rule, profile = card.unknown, card.front_end.profile
+    gated = rule.lowest_event_db is not None
+    return reasons_to_refuse(
+        logits,
+        silent=is_silent(log_mel, profile),
+        event_strength=event_strength_db(log_mel, profile) if gated else None,
+        rule=rule,
+    )
+
+
+def reasons_to_refuse(
+    logits: NDArray[Any],
+    *,
+    silent: NDArray[np.bool_],
+    event_strength: FloatArray | None,
+    rule: UnknownRule,
+) -> list[str]:
+    """Say the same from what `is_silent` and `event_strength_db` found.
+
+    Parameters
+    ----------
+    event_strength
+        Shape ``(n,)``, dB; None: not measured, so that the gate lets all pass.
+    """
     reasons = np.full(len(logits), "", dtype=object)
     if rule.method != "none" and rule.lowest is not None:
         reasons[knownness(logits, rule.method) < rule.lowest] = STRANGE
-    if rule.lowest_event_db is not None:
-        reasons[event_strength_db(log_mel, profile) < rule.lowest_event_db] = NO_EVENT
-    reasons[is_silent(log_mel, profile)] = SILENT
+    if rule.lowest_event_db is not None and event_strength is not None:
+        reasons[event_strength < rule.lowest_event_db] = NO_EVENT
+    reasons[silent] = SILENT
     return [str(reason) for reason in reasons]
 
 

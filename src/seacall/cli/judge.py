@@ -1,0 +1,214 @@
+"""The command that makes a model's scores mean what they say: calibrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seacall.cli.console import Console, finish_with_failures, print_result
+from seacall.cli.options import (
+    Json,
+    Out,
+    Quiet,
+    Verbose,
+    Workers,
+    console_for,
+    require_training,
+)
+from seacall.errors import SettingsError
+
+if TYPE_CHECKING:
+    from seacall.config import FrontEndSettings
+    from seacall.learn.held_out import HeldOut
+    from seacall.learn.unknown import Heard
+    from seacall.models.backend import Classifier
+
+_KINDS = ("auto", "none", "temperature", "vector", "platt")
+
+
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    out: Out,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Dataset folder with clips that were not trained on."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Which of its recordings: val, test or train.")
+    ] = "val",
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Logits of held-out clips (CSV, NPZ), as evaluate --protocol writes "
+            "them, instead of those of a dataset."
+        ),
+    ] = None,
+    target_precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1,
+            help="Choose each species' threshold so that this share of its answers is "
+            "right. Default: thresholds stay as they are.",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="How sure that share is to be.")
+    ] = 0.8,
+    method: Annotated[
+        str, typer.Option(help="none, temperature, vector, platt, or auto: the best.")
+    ] = "auto",
+    unknown: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with a folder for each kind of sound that is no species: set "
+            "limits against them, and against simulated ones."
+        ),
+    ] = None,
+    simulated_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--simulated-unknown", help="Set limits against simulated sounds alone."
+        ),
+    ] = False,
+    known_recall: Annotated[
+        float,
+        typer.Option(
+            min=0.5, max=1, help="Share of known clips that each limit keeps."
+        ),
+    ] = 0.99,
+    workers: Workers = 1,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Calibrate a model's scores and thresholds on clips it was not trained on."""
+    console = console_for(quiet=quiet, verbose=verbose)
+    _check(method, data, predictions)
+    require_training()
+    from seacall.learn.adjust import adjust, write_adjusted
+    from seacall.learn.adjust_report import REPORT_NAME, write_adjust_report
+    from seacall.models.backend import load_classifier
+
+    classifier = load_classifier(model)
+    with console.live():
+        held_out, heard, failures = _clips(
+            classifier, data, predictions, split, console, workers
+        )
+        kinds = None
+        if unknown is not None or simulated_unknown:
+            kinds, more = hear_kinds(classifier, unknown, console)
+            failures += more
+        adjusted = adjust(
+            classifier.card,
+            held_out,
+            heard=heard,
+            unknown_by_kind=kinds,
+            method=None if method == "auto" else method,  # type: ignore[arg-type]
+            precision=target_precision,
+            confidence=confidence,
+            known_recall=known_recall,
+        )
+        write_adjusted(model, adjusted.card, out)
+        write_adjust_report(adjusted, out, title=f"Calibration of {model.name}")
+    lines = [*adjusted.lines(), f"model: {out}", f"report: {out / REPORT_NAME}"]
+    print_result(lines, adjusted.as_dict(), as_json=as_json)
+    finish_with_failures(failures, console)
+
+
+def _check(method: str, data: Path | None, predictions: Path | None) -> None:
+    if method not in _KINDS:
+        raise SettingsError(
+            f"method {method!r} does not exist; choose one of: {', '.join(_KINDS)}"
+        )
+    if (data is None) == (predictions is None):
+        raise SettingsError(
+            "calibrate needs clips that were not trained on; give either --data "
+            "DATASET or --predictions FILE"
+        )
+
+
+def _clips(
+    classifier: Classifier,
+    data: Path | None,
+    predictions: Path | None,
+    split: str,
+    console: Console,
+    workers: int,
+) -> tuple[HeldOut, Heard | None, list[str]]:
+    from seacall.learn.adjust import held_out_clips
+    from seacall.learn.dataset import load_dataset
+    from seacall.learn.held_out import read_held_out
+
+    card = classifier.card
+    if predictions is not None:
+        return read_held_out(predictions, card.labels), None, []
+    assert data is not None  # for the type checker
+    if split not in {"train", "val", "test"}:
+        raise SettingsError(
+            f"split {split!r} does not exist; choose val, test or train"
+        )
+    dataset = load_dataset(
+        data, card.front_end, observer=console, labels=card.labels, n_workers=workers
+    )
+    if split == "train" and card.manifest_sha256 == dataset.manifest.fingerprint():
+        raise SettingsError(
+            f"{data}: its train split is what the model learned from, and would make "
+            "every score look right; choose val or test"
+        )
+    arrays = dataset.arrays(split)  # type: ignore[arg-type]
+    held_out, heard = held_out_clips(classifier, arrays, root=data)
+    return held_out, heard, [failure.reason for failure in dataset.failures]
+
+
+def hear_kinds(
+    classifier: Classifier, folder: Path | None, console: Console
+) -> tuple[dict[str, Heard], list[str]]:
+    """Hear simulated sounds and those of a folder's sub-folders.
+
+    Returns
+    -------
+    kinds, failures
+        What the model makes of each kind, and the reason for each bad file.
+    """
+    import numpy as np
+
+    from seacall.learn.unknown import hear
+    from seacall.learn.unknown_kinds import SIMULATED, kind_folders, simulated_clips
+
+    rng = np.random.default_rng(0)
+    front_end = classifier.card.front_end
+    folders = {} if folder is None else kind_folders(folder)
+    total = len(SIMULATED) + len(folders)
+    kinds: dict[str, Any] = {}
+    failures: list[str] = []
+    for kind in SIMULATED:
+        console.progress("unknown sounds", len(kinds), total, kind)
+        name = f"{kind}, simulated"
+        kinds[name] = hear(classifier, simulated_clips(kind, front_end, rng=rng))
+    for kind, paths in folders.items():
+        console.progress("unknown sounds", len(kinds), total, kind)
+        clips, reasons = _recorded(paths, front_end)
+        failures += reasons
+        if clips:
+            kinds[kind] = hear(classifier, clips)
+    console.progress("unknown sounds", total, total)
+    return kinds, failures
+
+
+def _recorded(
+    paths: list[Path], front_end: FrontEndSettings
+) -> tuple[list[Any], list[str]]:
+    from seacall.errors import AudioError
+    from seacall.learn.unknown_kinds import recorded_clips
+
+    clips: list[Any] = []
+    reasons = []
+    for path in paths:
+        try:
+            clips += recorded_clips(path, front_end)
+        except AudioError as error:
+            reasons.append(str(error))
+    return clips, reasons
