@@ -54,7 +54,7 @@ _SHORT = {
     "group_right": "right",
     "answered_share": "any",
     "answered_right": "right",
-    "calibration_error_raw": "before",
+    "calibration_error_raw": "cal. error before",
     "calibration_error": "after",
 }
 
