@@ -68,7 +68,7 @@ def test_the_version_is_shown(seacall):
         ("train", "data", "-o", "out", "--epochs", "none"),
         ("train", "data", "-o", "out", "--epochs", "0"),
         ("train", "data", "-o", "out", "--colour", "blue"),
-        ("detect", "a.wav"),
+        ("detect",),
         ("evaluate", "m", "d", "-o", "o", "--threshold", "2"),
     ],
 )

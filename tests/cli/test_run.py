@@ -201,6 +201,26 @@ def test_evaluate_prints_json_and_nothing_else(
     assert values["leaky"] is False
 
 
+def test_evaluate_measures_sounds_that_are_no_species(
+    seacall, tiny_student, tiny_dataset, tmp_path
+):
+    y = noise(sample_rate=RATE, duration_s=2.0)
+    write_wav(tmp_path / "kinds" / "rain" / "a.wav", y, RATE)
+    given = ("evaluate", tiny_student, tiny_dataset, "-o", tmp_path / "out")
+    ended = seacall(*given, "--unknown", tmp_path / "kinds")
+    assert ended.code == 0, ended.err
+    assert "AUROC against" in ended.out
+    written = json.loads((tmp_path / "out" / "unknown.json").read_text())
+    assert written["rain"]["n_clips"] == 2
+    assert written["silence, simulated"]["as_shipped"]["auroc"] == 1.0
+    assert written["silence, simulated"]["share_unknown"] == 1.0
+    values = json.loads(seacall(*given, "--simulated-unknown", "--json").out)
+    assert "rain" not in values["unknown"]
+    assert "hum, simulated" in values["unknown"]
+    ended = seacall(*given, "--protocol", "random", "--simulated-unknown")
+    assert "leave out --protocol" in ended.error
+
+
 def test_an_unknown_split_lists_those_that_exist(
     seacall, tiny_student, tiny_dataset, tmp_path
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from seacall.cli.console import (
     print_result,
     settings_from,
 )
+from seacall.cli.judge import SimulatedUnknown, Unknown, measure_kinds
 from seacall.cli.options import (
     Config,
     Device,
@@ -80,6 +82,8 @@ def evaluate(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs in each fold (30).")
     ] = None,
+    unknown: Unknown = None,
+    simulated_unknown: SimulatedUnknown = False,
     config: Config = None,
     device: Device = "auto",
     workers: Workers = 1,
@@ -107,10 +111,16 @@ def evaluate(
                 "give a model folder and a dataset folder; or, to measure over a whole "
                 "dataset, the dataset folder and --protocol"
             )
+        strange = unknown is not None or simulated_unknown
+        kinds = _Kinds(unknown) if strange else None
         _evaluate_model(
-            model, data, out, console, split, threshold, workers, as_json=as_json
+            model, data, out, console, split, threshold, workers, kinds, as_json=as_json
         )
         return
+    if unknown is not None or simulated_unknown:
+        raise SettingsError(
+            "unknown sounds are measured against a trained model; leave out --protocol"
+        )
     if data is not None:
         raise SettingsError(
             f"{data}: with --protocol give the dataset folder only; "
@@ -120,6 +130,13 @@ def evaluate(
     _evaluate_protocol(
         model, out, own, console, config, device, workers, as_json=as_json
     )
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """Sounds that are no species: simulated ones, and those of a folder."""
+
+    folder: Path | None
 
 
 def _refuse_without_protocol(own: dict[str, Any]) -> None:
@@ -138,10 +155,12 @@ def _evaluate_model(
     split: str,
     threshold: float | None,
     workers: int,
+    kinds: _Kinds | None,
     *,
     as_json: bool,
 ) -> None:
     require_training()
+    from seacall.learn.adjust import unknown_lines
     from seacall.learn.dataset import load_dataset
     from seacall.learn.measure import REPORT_NAME, measure
     from seacall.learn.text import evaluation_lines
@@ -166,9 +185,18 @@ def _evaluate_model(
             split=split,  # type: ignore[arg-type]
             threshold=threshold,
         )
-    lines = [*evaluation_lines(evaluation), f"report: {out / REPORT_NAME}"]
-    print_result(lines, evaluation.as_dict(), as_json=as_json)
-    finish_with_failures([f.reason for f in dataset.failures], console)
+        strange: dict[str, Any] = {}
+        failures = [failure.reason for failure in dataset.failures]
+        if kinds is not None:
+            arrays = dataset.arrays(split)  # type: ignore[arg-type]
+            strange, more = measure_kinds(
+                model, arrays, root=data, folder=kinds.folder, out=out, console=console
+            )
+            failures += more
+    lines = [*evaluation_lines(evaluation), *unknown_lines(strange)]
+    values = evaluation.as_dict() | ({"unknown": strange} if strange else {})
+    print_result([*lines, f"report: {out / REPORT_NAME}"], values, as_json=as_json)
+    finish_with_failures(failures, console)
 
 
 def _evaluate_protocol(

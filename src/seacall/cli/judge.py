@@ -21,11 +21,30 @@ from seacall.errors import SettingsError
 
 if TYPE_CHECKING:
     from seacall.config import FrontEndSettings
+    from seacall.data.arrays import ClipArrays
     from seacall.learn.held_out import HeldOut
     from seacall.learn.unknown import Heard
     from seacall.models.backend import Classifier
 
+UNKNOWN_NAME = "unknown.json"
+"""Figures of ``evaluate --unknown``."""
 _KINDS = ("auto", "none", "temperature", "vector", "platt")
+
+
+Unknown = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with a folder for each kind of sound that is no species, such as "
+        "rain or ship; simulated ones are added."
+    ),
+]
+SimulatedUnknown = Annotated[
+    bool,
+    typer.Option(
+        "--simulated-unknown",
+        help="Simulated sounds that are no species: silence, hum, wind, rain, ...",
+    ),
+]
 
 
 def calibrate(
@@ -60,19 +79,8 @@ def calibrate(
     method: Annotated[
         str, typer.Option(help="none, temperature, vector, platt, or auto: the best.")
     ] = "auto",
-    unknown: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder with a folder for each kind of sound that is no species: set "
-            "limits against them, and against simulated ones."
-        ),
-    ] = None,
-    simulated_unknown: Annotated[
-        bool,
-        typer.Option(
-            "--simulated-unknown", help="Set limits against simulated sounds alone."
-        ),
-    ] = False,
+    unknown: Unknown = None,
+    simulated_unknown: SimulatedUnknown = False,
     known_recall: Annotated[
         float,
         typer.Option(
@@ -161,6 +169,40 @@ def _clips(
     arrays = dataset.arrays(split)  # type: ignore[arg-type]
     held_out, heard = held_out_clips(classifier, arrays, root=data)
     return held_out, heard, [failure.reason for failure in dataset.failures]
+
+
+def measure_kinds(
+    model: Path,
+    arrays: ClipArrays,
+    *,
+    root: Path,
+    folder: Path | None,
+    out: Path,
+    console: Console,
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Measure how a model tells a dataset's clips from sounds that are no species.
+
+    Writes ``unknown.json`` into ``out``.
+
+    Returns
+    -------
+    kinds, failures
+        Figures of `seacall.learn.unknown.measure_unknown`, and the reason for each bad
+        file.
+    """
+    import json
+
+    from seacall.learn.adjust import held_out_clips, known_only
+    from seacall.learn.unknown import measure_unknown
+    from seacall.models.backend import load_classifier
+
+    classifier = load_classifier(model)
+    kinds, failures = hear_kinds(classifier, folder, console)
+    known, right = known_only(*held_out_clips(classifier, arrays, root=root))
+    found = measure_unknown(known, right, kinds, card=classifier.card)
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    (out / UNKNOWN_NAME).write_text(text + "\n", encoding="utf-8")
+    return found, failures
 
 
 def hear_kinds(
