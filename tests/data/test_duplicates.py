@@ -9,18 +9,15 @@ import pytest
 import soundfile
 from sounds import chirp, noise, silence, tone, write_wav
 
-from seacall.config import FrontEndSettings
 from seacall.data.duplicates import (
     SAME_AUDIO,
     Duplicate,
     audio_print,
-    check_leaks,
     find_duplicates,
     join_groups,
     shared_audio,
 )
-from seacall.data.manifest import LabelledClip, read_manifest, write_manifest
-from seacall.errors import AnnotationError, AudioError
+from seacall.errors import AudioError
 
 RATE = 24_000
 
@@ -160,18 +157,3 @@ def test_groups_that_share_audio_become_one():
     pairs = [Duplicate(0, 1, 1.0), Duplicate(2, 1, 0.9), Duplicate(3, 3, 1.0)]
     joined = join_groups(["a", "b", "c", "d", "b"], pairs)
     assert joined[0] == joined[1] == joined[2] == joined[4] != joined[3]
-
-
-def test_the_same_audio_in_two_splits_of_a_dataset_is_refused(tmp_path):
-    y = call_at_sea(15)
-    files = {"train/a.wav": y, "train/b.wav": call_at_sea(16), "test/c.wav": y[4_000:]}
-    clips = []
-    for name, samples in files.items():
-        path = write_wav(tmp_path / name, samples, RATE)
-        split = "train" if name.startswith("train") else "test"
-        clips.append(LabelledClip(path, "Fin", split, RATE, features=(0.0,) * 18))
-    write_manifest(tmp_path, clips, front_end=FrontEndSettings())
-    with pytest.raises(AnnotationError, match=r"train/a\.wav = test/c\.wav; move"):
-        check_leaks(read_manifest(tmp_path))
-    write_manifest(tmp_path, clips[:2], front_end=FrontEndSettings())
-    check_leaks(read_manifest(tmp_path))

@@ -19,7 +19,7 @@ from seacall.config import FrontEndChoice, checked
 from seacall.data import prepare as prepare_module
 from seacall.data.arrays import load_arrays
 from seacall.data.cache import FrontEndCache
-from seacall.data.duplicates import check_leaks
+from seacall.data.leaks import check_leaks
 from seacall.data.manifest import read_manifest
 from seacall.data.prepare import PrepareSettings, prepare_dataset
 from seacall.data.sources import read_source

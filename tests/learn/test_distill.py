@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from seacall.config import DistillSettings
 from seacall.learn.distill import DistillationLoss, distill_train
+
+STANDARD = {"method": "standardised"}
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -78,6 +81,115 @@ def test_the_teacher_is_no_part_of_what_learns(logits):
     DistillationLoss()(student, teacher, targets).backward()
     assert student.grad.abs().sum() > 0
     assert list(DistillationLoss().parameters()) == []
+
+
+# ------------------------------------------------------------------ other distances
+
+
+def divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    return (p * np.log(p / q)).sum(axis=1)
+
+
+def standardised(x: np.ndarray) -> np.ndarray:
+    return (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_standardised_loss_is_the_formula_by_hand(logits, temperature):
+    student, teacher, _ = logits
+    p, q = (softmax(standardised(x) / temperature) for x in (teacher, student))
+    expected = temperature**2 * divergence(p, q).mean()
+    found = loss_of(*logits, temperature=temperature, alpha=1.0, method="standardised")
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_standardised_loss_does_not_ask_how_sure_the_student_is(logits):
+    student, teacher, targets = logits
+    losses = [
+        loss_of(scale * student + offset, teacher, targets, alpha=1.0, **STANDARD)
+        for scale, offset in ((1.0, 0.0), (5.0, 0.0), (0.2, 3.0))
+    ]
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+    assert loss_of(7 * teacher, teacher, targets, alpha=1.0, **STANDARD) < 1e-6
+
+
+def test_no_standardised_logit_is_larger_than_the_root_of_the_other_classes():
+    certain = np.zeros((1, 20))
+    certain[0, 3] = 50.0
+    assert standardised(certain).max() == pytest.approx(np.sqrt(19))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize(("target", "others"), [(1.0, 8.0), (1.0, 0.0), (0.0, 2.0)])
+def test_the_decoupled_loss_is_the_formula_by_hand(logits, temperature, target, others):
+    student, teacher, targets = logits
+    p, q = (softmax(x / temperature) for x in (teacher, student))
+    rows = np.arange(6)
+    binary = [np.stack([x[rows, targets], 1 - x[rows, targets]], 1) for x in (p, q)]
+    rest = [
+        np.stack([np.delete(row, k) for row, k in zip(x, targets, strict=True)])
+        for x in (p, q)
+    ]
+    rest = [x / x.sum(axis=1, keepdims=True) for x in rest]
+    expected = temperature**2 * np.mean(
+        target * divergence(*binary) + others * divergence(*rest)
+    )
+    found = loss_of(
+        *logits,
+        temperature=temperature,
+        alpha=1.0,
+        method="decoupled",
+        target_weight=target,
+        others_weight=others,
+    )
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_plain_divergence_is_the_decoupled_one_with_the_teachers_doubt_as_weight(
+    logits,
+):
+    """Equation 7 of Zhao et al. 2022, for each clip by itself."""
+    for student, teacher, target in zip(*logits, strict=True):
+        one = (student[None], teacher[None], np.array([target]))
+        doubt = 1 - softmax(teacher[None] / 2)[0, target]
+        decoupled = loss_of(
+            *one,
+            temperature=2.0,
+            alpha=1.0,
+            method="decoupled",
+            target_weight=1.0,
+            others_weight=doubt,
+        )
+        assert decoupled == pytest.approx(
+            loss_of(*one, temperature=2.0, alpha=1.0), rel=1e-9
+        )
+
+
+@pytest.mark.parametrize("method", ["standardised", "decoupled"])
+def test_labels_have_the_same_share_in_every_method(logits, method):
+    student, _, targets = logits
+    hard = -np.log(softmax(student)[np.arange(6), targets]).mean()
+    assert loss_of(*logits, alpha=0.0, method=method) == pytest.approx(hard, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", ["kl", "standardised", "decoupled"])
+def test_gradients_are_finite_even_where_a_network_says_the_same_of_all(method):
+    for level in (0.0, 80.0):
+        student = torch.zeros(3, 4)
+        student[:, 1] = level
+        student.requires_grad_(True)
+        teacher = 80.0 * torch.eye(4)[:3]
+        loss = DistillationLoss(method=method)(student, teacher, torch.arange(3))
+        loss.backward()
+        assert loss.isfinite()
+        assert student.grad.isfinite().all()
+
+
+def test_settings_make_the_loss_that_they_describe():
+    settings = DistillSettings(method="decoupled", distill_temperature=4, alpha=0.5)
+    loss = DistillationLoss.of(settings)
+    assert (loss.method, loss.distill_temperature, loss.alpha) == ("decoupled", 4, 0.5)
+    assert (loss.target_weight, loss.others_weight) == (1.0, 8.0)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,22 @@ LearningRate = Annotated[float | None, typer.Option(help="AdamW step size (0.001
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")]
+Views = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Views of each training clip, all but one changed at random (1)."
+    ),
+]
+Balance = Annotated[
+    str | None,
+    typer.Option(help="Drawn equally often: none (clips), class, or deployment."),
+]
+Extra = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Dataset folder to train on too; may be repeated."
+    ),
+]
 Dataset = Annotated[
     Path, typer.Argument(help="Dataset folder, as seacall prepare writes it.")
 ]

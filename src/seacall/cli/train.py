@@ -15,11 +15,13 @@ from seacall.cli.console import (
     settings_from,
 )
 from seacall.cli.options import (
+    Balance,
     BatchSize,
     Config,
     Dataset,
     Device,
     Epochs,
+    Extra,
     Json,
     LearningRate,
     Out,
@@ -27,6 +29,7 @@ from seacall.cli.options import (
     Resume,
     Seed,
     Verbose,
+    Views,
     Workers,
     console_for,
     require_training,
@@ -68,6 +71,9 @@ def train(
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
+    views: Views = None,
+    balance: Balance = None,
+    extra: Extra = None,
     seed: Seed = None,
     device: Device = "auto",
     workers: Workers = 1,
@@ -94,9 +100,10 @@ def train(
             "front_end.profile": profile,
             "front_end.fit": fit,
             **_loop(epochs, batch_size, learning_rate, seed),
+            **_varied(views, balance),
         },
     )
-    with _context(data, out, device, console, resume, workers) as context:
+    with _context(data, out, device, console, resume, workers, extra) as context:
         from seacall.learn import runs
 
         keep_settings(settings, out, console, resume=resume)
@@ -106,7 +113,10 @@ def train(
 
 
 def distill(
-    teacher: Annotated[Path, typer.Argument(help="Model folder of the teacher.")],
+    teacher: Annotated[
+        list[Path],
+        typer.Argument(help="Model folder of the teacher, or of each of several."),
+    ],
     data: Dataset,
     out: Out,
     temperature: Annotated[
@@ -115,9 +125,19 @@ def distill(
     alpha: Annotated[
         float | None, typer.Option(help="Weight of the teacher's answers (0.7).")
     ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="Comparison of answers: kl, standardised or decoupled (kl)."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="The student's. Default: the first teacher's.")
+    ] = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
+    views: Views = None,
+    balance: Balance = None,
+    extra: Extra = None,
     seed: Seed = None,
     device: Device = "auto",
     workers: Workers = 1,
@@ -137,10 +157,13 @@ def distill(
         {
             "distill.distill_temperature": temperature,
             "distill.alpha": alpha,
+            "distill.method": method,
+            "front_end.profile": profile,
             **_loop(epochs, batch_size, learning_rate, seed),
+            **_varied(views, balance),
         },
     )
-    with _context(data, out, device, console, resume, workers) as context:
+    with _context(data, out, device, console, resume, workers, extra) as context:
         from seacall.learn import runs
 
         keep_settings(settings, out, console, resume=resume)
@@ -163,6 +186,10 @@ def _loop(
     }
 
 
+def _varied(views: int | None, balance: str | None) -> dict[str, Any]:
+    return {"train.augment.n_views": views, "train.balance": balance}
+
+
 def _context(
     data: Path,
     out: Path,
@@ -170,9 +197,10 @@ def _context(
     console: Console,
     resume: bool,
     workers: int,
+    extra: list[Path] | None,
 ) -> _Running:
     require_training()
-    return _Running(data, out, device, console, resume, workers)
+    return _Running(data, out, device, console, resume, workers, extra)
 
 
 class _Running:
@@ -186,6 +214,7 @@ class _Running:
         console: Console,
         resume: bool,
         workers: int,
+        extra: list[Path] | None,
     ) -> None:
         from seacall.learn.context import RunContext
         from seacall.models.device import choose_device
@@ -198,6 +227,7 @@ class _Running:
             observer=console,
             resume=resume,
             n_workers=workers,
+            extra=tuple(extra or ()),
         )
 
     def __enter__(self) -> RunContext:

@@ -29,8 +29,7 @@ from scipy import fft, ndimage
 
 from seacall.audio import io
 from seacall.audio.resample import Resampler
-from seacall.data.manifest import Manifest
-from seacall.errors import AnnotationError, AudioError
+from seacall.errors import AudioError
 
 Float32 = NDArray[np.float32]
 
@@ -319,37 +318,3 @@ def join_groups(groups: Sequence[str], duplicates: Sequence[Duplicate]) -> list[
         first, second = sorted((root(groups[pair.first]), root(groups[pair.second])))
         joined[second] = first
     return [root(group) for group in groups]
-
-
-def check_leaks(manifest: Manifest) -> None:
-    """Refuse a dataset that has the same audio in two splits.
-
-    Recordings that cannot be read are passed over.
-
-    Raises
-    ------
-    AnnotationError
-        Naming the pairs.
-    """
-    clips, prints = [], []
-    for clip in manifest.clips:
-        try:
-            prints.append(audio_print(clip.path))
-            clips.append(clip)
-        except AudioError:
-            continue
-    leaks = find_duplicates(prints, [clip.split for clip in clips])
-    if leaks:
-        pairs = [
-            " = ".join(
-                clips[k].path.relative_to(manifest.root).as_posix()
-                for k in (leak.first, leak.second)
-            )
-            for leak in leaks
-        ]
-        more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
-        raise AnnotationError(
-            f"{manifest.root}: the same audio is in two splits, {len(pairs)} times: "
-            f"{'; '.join(pairs[:5])}{more}; move each pair into one split, or let "
-            "'seacall prepare' divide the recordings"
-        )

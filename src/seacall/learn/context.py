@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from seacall.config import TrainSettings
-from seacall.data.loader import ordered_loader
+from seacall.data.loader import as_float, ordered_loader
+from seacall.learn.dataset import TrainingSet
 from seacall.learn.observe import Observer
-from seacall.learn.train import FitResult, Rates, fit
+from seacall.learn.state import Rates
+from seacall.learn.train import FitResult, fit
 from seacall.models.device import Precision
 
 ASK_BATCH = 8
@@ -33,11 +35,13 @@ class RunContext:
     """Go on after a kill."""
     n_workers: int = 1
     """Processes for the front end."""
+    extra: tuple[Path, ...] = ()
+    """Dataset folders whose training clips are added."""
 
 
 def fit_and_tell(
     network: nn.Module,
-    train_set: tuple[Tensor, ...],
+    train_set: TrainingSet,
     val_set: tuple[Tensor, ...],
     criterion: nn.Module,
     settings: TrainSettings,
@@ -63,13 +67,15 @@ def fit_and_tell(
 
     result = fit(
         network,
-        train_set,
+        train_set.tensors,
         val_set,
         criterion=criterion,
         settings=settings,
         folder=context.out,
         device=context.device,
         rates=rates,
+        n_views=train_set.n_views,
+        deployments=train_set.deployments,
         resume=context.resume,
         on_step=on_step,
         on_epoch=on_epoch,
@@ -96,7 +102,7 @@ def logits_of(
     Parameters
     ----------
     tensors
-        Patches, raw features, and more that is not looked at.
+        Patches, also in fixed point, raw features, and more that is not looked at.
     stage
         What to call this when telling how far it is.
 
@@ -111,7 +117,8 @@ def logits_of(
     n_clips = len(tensors[0])
     for log_mel, features in ordered_loader(tensors[:2], batch_size=ASK_BATCH):
         with torch.no_grad(), precision.autocast():
-            logits = network(log_mel.to(context.device), features.to(context.device))
+            patches = as_float(log_mel.to(context.device))
+            logits = network(patches, features.to(context.device))
         parts.append(logits.float().cpu())
         done = min(len(parts) * ASK_BATCH, n_clips)
         context.observer.progress(stage, done, n_clips)

@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from seacall.augmentation import AugmentSettings
 from seacall.config import FrontEndSettings
 from seacall.data.arrays import ClipArrays, load_arrays
 from seacall.data.cache import FrontEndCache
-from seacall.data.duplicates import check_leaks
+from seacall.data.fixed import to_fixed
+from seacall.data.leaks import check_leaks
 from seacall.data.loader import clip_tensors
 from seacall.data.manifest import Failure, Manifest, read_manifest
 from seacall.data.split import Split
+from seacall.data.views import Views, load_views
 from seacall.errors import AnnotationError
 from seacall.learn.observe import Observer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a network is trained on: clips, perhaps in several views each."""
+
+    tensors: tuple[Tensor, ...]
+    """Network input, raw features, class numbers: all clips' first views, then all
+    second ones, and so on. With several views log-mel is in fixed point."""
+    deployments: tuple[str, ...]
+    """Of each clip, without its views."""
+    n_views: int = 1
+
+
+def training_set(clips: Sequence[ClipArrays], views: Views | None) -> TrainingSet:
+    """Put clips and their changed views together.
+
+    Parameters
+    ----------
+    clips
+        One or more sets.
+    views
+        Of all the sets' clips, one set after the other; None: there are none.
+    """
+    deployments = tuple(c.deployment for part in clips for c in part.clips)
+    parts = [clip_tensors(part) for part in clips]
+    if views is None:
+        if len(parts) == 1:
+            return TrainingSet(parts[0], deployments)
+        tensors = tuple(torch.cat(same) for same in zip(*parts, strict=True))
+        return TrainingSet(tensors, deployments)
+    n_views = 1 + len(views.log_mel)
+    first = [to_fixed(part.log_mel) for part in clips]
+    log_mel = np.concatenate([*first, *views.log_mel])
+    features = np.concatenate([*(part.features for part in clips), *views.features])
+    targets = torch.cat([part[2] for part in parts]).repeat(n_views)
+    tensors = torch.from_numpy(log_mel), torch.from_numpy(features), targets
+    return TrainingSet(tensors, deployments, n_views)
 
 
 @dataclass(frozen=True)
@@ -28,6 +75,16 @@ class Dataset:
     train: ClipArrays
     val: ClipArrays
     test: ClipArrays
+    extra: tuple[ClipArrays, ...] = ()
+    """Training clips of other folders."""
+    extra_manifests: tuple[Manifest, ...] = ()
+    """Of those folders."""
+    views: Views | None = None
+    """Changed views of all training clips, the extra ones included."""
+
+    def training(self) -> TrainingSet:
+        """Return all that is trained on, with the extra clips and all views."""
+        return training_set((self.train, *self.extra), self.views)
 
     def tensors(self, split: Split) -> tuple[Tensor, ...]:
         """Return a split's patches, raw features and class numbers as tensors."""
@@ -40,8 +97,10 @@ class Dataset:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that was left out, with reasons."""
-        parts = (self.train.failures, self.val.failures, self.test.failures)
-        return sum(parts, self.manifest.failures)
+        arrays = (self.train, self.val, self.test, *self.extra)
+        tables = (self.manifest, *self.extra_manifests)
+        parts = [part.failures for part in tables] + [one.failures for one in arrays]
+        return tuple(failure for part in parts for failure in part)
 
 
 def load_dataset(
@@ -50,6 +109,8 @@ def load_dataset(
     *,
     observer: Observer,
     labels: tuple[str, ...] | None = None,
+    extra: Sequence[Path] = (),
+    augment: AugmentSettings | None = None,
     n_workers: int = 1,
 ) -> Dataset:
     """Read a dataset folder and run its clips through the front end.
@@ -59,6 +120,11 @@ def load_dataset(
     labels
         Classes of a model that was trained before; None: those of the training clips.
         A clip of any other species counts as ``unknown``.
+    extra
+        Dataset folders whose training clips are added; their other clips are not
+        looked at, and their species make no classes.
+    augment
+        What views of the training clips are made; None: none.
 
     Raises
     ------
@@ -67,30 +133,60 @@ def load_dataset(
         fewer than two classes or no clip that can be used.
     """
     manifest = read_manifest(root)
-    check_leaks(manifest)
+    others = tuple(read_manifest(folder) for folder in extra)
+    check_leaks(manifest, others)
+    _warn_of_shared_deployments(manifest, others)
     labels = labels or manifest.labels
-    cache = FrontEndCache.beside(root)
 
-    def load(split: Split) -> ClipArrays:
+    def load(of: Manifest, split: Split) -> ClipArrays:
+        name = split if of is manifest else of.root.name
         return load_arrays(
-            manifest.split(split),
+            of.split(split),
             front_end,
             labels=labels,
-            cache=cache,
-            features_fingerprint=manifest.front_end_fingerprint,
+            cache=FrontEndCache.beside(of.root),
+            features_fingerprint=of.front_end_fingerprint,
             n_workers=n_workers,
             progress=lambda done, total: observer.progress(
-                f"front end, {split}", done, total
+                f"front end, {name}", done, total
             ),
         )
 
+    train, more = load(manifest, "train"), tuple(load(one, "train") for one in others)
+    views = None
+    if augment is not None and augment.n_views > 1:
+        views = load_views(
+            [clip for part in (train, *more) for clip in part.clips],
+            front_end,
+            augment,
+            cache=FrontEndCache.beside(root),
+            n_workers=n_workers,
+            progress=lambda done, total: observer.progress("views", done, total),
+        )
     return Dataset(
         manifest=manifest,
         labels=labels,
-        train=load("train"),
-        val=load("val"),
-        test=load("test"),
+        train=train,
+        val=load(manifest, "val"),
+        test=load(manifest, "test"),
+        extra=more,
+        extra_manifests=others,
+        views=views,
     )
+
+
+def _warn_of_shared_deployments(manifest: Manifest, extra: Sequence[Manifest]) -> None:
+    held_out = {c.deployment for c in manifest.clips if c.split != "train"} - {""}
+    for one in extra:
+        shared = sorted(held_out & {c.deployment for c in one.split("train")})
+        if shared:
+            logger.warning(
+                "%s: trains on deployments of the same name as some of %s that "
+                "validate or test: %s; if they are the same, leave them out",
+                one.root,
+                manifest.root,
+                ", ".join(shared[:5]),
+            )
 
 
 def require_trainable(dataset: Dataset) -> None:

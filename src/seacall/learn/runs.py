@@ -6,7 +6,8 @@ The output folder of a run is a model folder (``card.json``, ``model.safetensors
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -14,18 +15,19 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from seacall.augmentation import AugmentSettings
 from seacall.config import DistillRun, FrontEndSettings, TrainRun
 from seacall.data.manifest import Failure
 from seacall.errors import SettingsError
 from seacall.learn import processes
-from seacall.learn.context import RunContext, fit_and_tell, logits_of
+from seacall.learn.context import RunContext, fit_and_tell
 from seacall.learn.dataset import Dataset, load_dataset, require_trainable
 from seacall.learn.distill import DistillationLoss
+from seacall.learn.ensemble import Teacher, ask_teachers, load_teachers
 from seacall.learn.outputs import STUDENT_FILES, TEACHER_FILES, finish
 from seacall.learn.teacher import train_teacher, without_logits
 from seacall.learn.train import CHECKPOINT_NAME, FitResult, LabelLoss
-from seacall.models.checkpoint import CARD_NAME, WEIGHTS_NAME, Card
-from seacall.models.network import load_model
+from seacall.models.checkpoint import CARD_NAME, Card
 from seacall.models.student import AudioTransformerStudent
 from seacall.models.vggish import VGGishTeacher
 
@@ -50,7 +52,7 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
     """
     with processes.group(context.device):
         front_end = settings.front_end.front_end()
-        dataset = _open(context, front_end)
+        dataset = _open(context, front_end, settings.train.augment)
         torch.manual_seed(settings.train.seed)
         network: nn.Module
         is_teacher = settings.network == "vggish"
@@ -72,40 +74,45 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
         return RunResult(card, dataset.failures)
 
 
-def distill(teacher_path: Path, settings: DistillRun, context: RunContext) -> RunResult:
-    """Distil a student from a trained teacher on a dataset folder.
+def distill(
+    teacher_path: Path | Sequence[Path], settings: DistillRun, context: RunContext
+) -> RunResult:
+    """Distil a student from one or more trained teachers on a dataset folder.
 
-    The teacher's logits are computed once. Its front end and classes are the student's.
+    The teachers are asked once about each view of each clip. Their classes are the
+    student's; so is the first one's front end, if the settings name no other.
 
     Parameters
     ----------
     teacher_path
-        Model folder, or ``.pth`` file with metadata.
+        Model folder, or ``.pth`` file with metadata, of each teacher.
 
     Raises
     ------
     SeacallError
         Any of its kinds, in one line, for wrong settings, data or files.
     """
+    paths = [teacher_path] if isinstance(teacher_path, Path) else list(teacher_path)
+    if not paths:
+        raise SettingsError("no teacher given; name one or more model folders")
     with processes.group(context.device):
-        teacher, teacher_card = load_model(teacher_path)
-        front_end = teacher_card.front_end
-        dataset = _open(context, front_end, labels=teacher_card.labels)
+        teachers = load_teachers(paths)
+        chosen, first = settings.front_end, teachers[0].card
+        front_end = chosen.front_end() if chosen else first.front_end
+        augment = settings.train.augment
+        dataset = _open(context, front_end, augment, labels=first.labels)
         torch.manual_seed(settings.train.seed)
         student = _fresh_student(dataset)
-        train_set, val_set = (
-            (*tensors, logits_of(teacher, tensors, context, stage=f"teacher, {name}"))
-            for name, tensors in (
-                ("train", dataset.tensors("train")),
-                ("val", dataset.tensors("val")),
-            )
-        )
-        criterion = DistillationLoss(
-            temperature=settings.distill.distill_temperature,
-            alpha=settings.distill.alpha,
-        )
+        asked = ask_teachers(teachers, dataset, front_end, augment, context)
+        train_set = dataset.training()
         result = fit_and_tell(
-            student, train_set, val_set, criterion, settings.train, context, "student"
+            student,
+            replace(train_set, tensors=(*train_set.tensors, asked[0])),
+            (*dataset.tensors("val"), asked[1]),
+            DistillationLoss.of(settings.distill),
+            settings.train,
+            context,
+            "student",
         )
         card = _card(
             student,
@@ -113,21 +120,29 @@ def distill(teacher_path: Path, settings: DistillRun, context: RunContext) -> Ru
             front_end,
             seed=settings.train.seed,
             training=settings.model_dump(mode="json"),
-            teacher=_name_of(teacher_card),
+            teacher=" + ".join(teacher.name for teacher in teachers),
         )
-        n_student, n_teacher = _n_parameters(student), _n_parameters(teacher)
-        context.observer.say(
-            f"student {n_student:,} parameters, teacher {n_teacher:,}: "
-            f"{100 * (1 - n_student / n_teacher):.2f} % fewer"
-        )
+        _compare_sizes(student, teachers, context)
         if processes.is_first():
             card = finish(student, result, card, dataset, STUDENT_FILES, context)
         return RunResult(card, dataset.failures)
 
 
+def _compare_sizes(
+    student: nn.Module, teachers: Sequence[Teacher], context: RunContext
+) -> None:
+    n_student = _n_parameters(student)
+    n_teacher = sum(_n_parameters(teacher.network) for teacher in teachers)
+    context.observer.say(
+        f"student {n_student:,} parameters, teacher {n_teacher:,}: "
+        f"{100 * (1 - n_student / n_teacher):.2f} % fewer"
+    )
+
+
 def _open(
     context: RunContext,
     front_end: FrontEndSettings,
+    augment: AugmentSettings,
     labels: tuple[str, ...] | None = None,
 ) -> Dataset:
     _refuse_used_folder(context.out, resume=context.resume)
@@ -136,6 +151,8 @@ def _open(
         front_end,
         observer=context.observer,
         labels=labels,
+        extra=context.extra,
+        augment=augment,
         n_workers=context.n_workers,
     )
     require_trainable(dataset)
@@ -148,6 +165,10 @@ def _open(
         f"{len(dataset.labels)} classes; profile {front_end.profile.name}; "
         f"{context.device.type}"
     )
+    for manifest, arrays in zip(dataset.extra_manifests, dataset.extra, strict=True):
+        context.observer.say(f"{len(arrays.targets)} more from {manifest.root}")
+    if augment.n_views > 1:
+        context.observer.say(f"{augment.n_views} views of each clip to train on")
     return dataset
 
 
@@ -169,9 +190,10 @@ def _train_student_alone(
     dataset: Dataset, settings: TrainRun, context: RunContext
 ) -> tuple[nn.Module, FitResult]:
     student = _fresh_student(dataset)
+    train_set = dataset.training()
     result = fit_and_tell(
         student,
-        without_logits(dataset.tensors("train")),
+        replace(train_set, tensors=without_logits(train_set.tensors)),
         without_logits(dataset.tensors("val")),
         LabelLoss(),
         settings.train,
@@ -202,6 +224,9 @@ def _card(
         if isinstance(network, VGGishTeacher)
         else "AudioTransformerStudent"
     )
+    if dataset.extra_manifests:
+        extra = {m.root.name: m.fingerprint() for m in dataset.extra_manifests}
+        training = {**training, "extra": extra}
     return Card(
         seacall_version=metadata.version("seacall"),
         architecture=architecture,
@@ -217,8 +242,3 @@ def _card(
 
 def _n_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
-
-
-def _name_of(card: Card) -> str:
-    """Name a model by its architecture and the start of its weights' sha256."""
-    return f"{card.architecture} {card.files.get(WEIGHTS_NAME, '')[:12]}".strip()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from seacall.augmentation import AugmentSettings
 from seacall.config import TeacherSettings, TrainRun
+from seacall.data.loader import as_float
+from seacall.errors import SettingsError
 from seacall.learn.context import ASK_BATCH, RunContext, fit_and_tell
 from seacall.learn.dataset import Dataset
 from seacall.learn.train import FitResult, LabelLoss
@@ -30,16 +34,18 @@ def train_teacher(
     _start_convolutions(teacher, settings, context, frozen=frozen)
     if settings.teacher.weights is None:
         teacher.scale.fit(torch.from_numpy(dataset.train.log_mel))
-    train_set, val_set = dataset.tensors("train"), dataset.tensors("val")
+    train_set, val_set = dataset.training(), dataset.tensors("val")
     network: nn.Module = teacher
     if frozen:
+        _refuse_patch_changes(settings.train.augment)
         network = TeacherHead(teacher)
-        train_set = _embedded(teacher, train_set, context, "train")
+        embedded = _embedded(teacher, train_set.tensors, context, "train")
+        train_set = replace(train_set, tensors=embedded)
         val_set = _embedded(teacher, val_set, context, "val")
     rate = settings.teacher.convolution_rate
     result = fit_and_tell(
         network,
-        without_logits(train_set),
+        replace(train_set, tensors=without_logits(train_set.tensors)),
         without_logits(val_set),
         LabelLoss(),
         settings.train,
@@ -55,6 +61,15 @@ def convolutions_frozen(settings: TeacherSettings) -> bool:
     if settings.convolutions == "auto":
         return settings.weights is not None
     return settings.convolutions == "frozen"
+
+
+def _refuse_patch_changes(augment: AugmentSettings) -> None:
+    if augment.changes_patches():
+        raise SettingsError(
+            "masks and MixStyle change log-mel patches, which frozen convolutions see "
+            "only once; set train.augment.mask.probability and "
+            "train.augment.mixstyle.probability to 0, or train the convolutions"
+        )
 
 
 def without_logits(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -101,7 +116,7 @@ def _embedded(
     for start in range(0, len(log_mel), ASK_BATCH):
         batch = log_mel[start : start + ASK_BATCH].to(context.device)
         with torch.no_grad():
-            parts.append(teacher.embed(batch).cpu())
+            parts.append(teacher.embed(as_float(batch)).cpu())
         done = min(start + ASK_BATCH, len(log_mel))
         context.observer.progress(f"convolutions, {name}", done, len(log_mel))
     return torch.cat(parts), features, targets
