@@ -11,10 +11,11 @@ from seacall.learn.calibrate import (
     METHODS,
     calibrate,
     calibration_temperature,
+    chosen,
+    clip_losses,
     fit,
     fit_platt,
     fit_vector,
-    method_losses,
     platt,
 )
 from seacall.learn.held_out import HeldOut
@@ -139,9 +140,18 @@ def test_the_kind_is_chosen_by_deployments_left_out():
     logits = some_logits(2_000)
     slopes = np.array([0.2, 1.5, 0.4, 1.0, 0.7])
     by_class = drawn(logits * slopes + np.array([2.0, -2.0, 1.0, 0.0, -1.0]))
-    losses = method_losses(logits, by_class, np.arange(2_000) % 7)
-    assert min(losses, key=losses.get) in {"vector", "platt"}
-    assert losses["temperature"] < losses["none"]
+    groups = np.arange(2_000) % 7
+    losses = clip_losses(logits, by_class, groups)
+    assert chosen(losses, groups) in {"vector", "platt"}
+    assert losses["temperature"].mean() < losses["none"].mean()
+
+
+def test_a_gain_that_one_deployment_makes_alone_is_chance():
+    groups = np.repeat([0, 1, 2, 3], 25)
+    plain = np.ones(100)
+    lucky, steady = plain - 0.4 * (groups == 0), plain - 0.1
+    assert chosen({"none": plain, "platt": lucky}, groups) == "none"
+    assert chosen({"none": plain, "platt": steady}, groups) == "platt"
 
 
 def test_one_deployment_is_fitted_but_its_error_is_not_claimed():

@@ -77,6 +77,12 @@ def test_absent_classes_and_lone_deployments_are_notes():
     assert any("one deployment only" in text and "unknown" in text for text in lone)
 
 
+def test_classes_that_are_never_answered_are_named():
+    notes = texts(evaluation(threshold=[0.5, 1.0, 0.5]), "note")
+    assert any("1 of 3 classes (Narwhal)" in n and "Never" in n for n in notes)
+    assert not any("Never answered" in n for n in texts(evaluation(), "note"))
+
+
 def test_warnings_come_before_notes():
     kinds = [remark.kind for remark in remarks(evaluation())]
     assert kinds == sorted(kinds, reverse=True)

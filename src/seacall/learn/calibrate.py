@@ -28,6 +28,7 @@ _MOST_SLOPE = 20.0
 _MOST_OUTER = 30
 """Folds of the outer check: up to here each deployment is left out alone."""
 _N_INNER = 5
+_CLEARLY = 1.28
 _SMALLEST = 1e-6
 """Scores below it count as this much: one certain mistake must not decide alone."""
 
@@ -175,23 +176,25 @@ class Fitted:
 def calibrate(held_out: HeldOut, *, methods: Sequence[Method] = METHODS) -> Fitted:
     """Choose and fit a calibration, and measure it on other deployments.
 
-    The kind is chosen by the log-likelihood on deployments left out (five folds). To
-    measure the result, choice and fit are repeated without each deployment in turn.
+    The kind is chosen by the log-likelihood on deployments left out (five folds); see
+    `chosen`. To measure the result, choice and fit are repeated without each deployment
+    in turn.
 
     Parameters
     ----------
     methods
-        Kinds to choose from; of equals the first is taken.
+        Kinds to choose from, the plainest first.
     """
     z, targets, groups = held_out.logits, held_out.targets, held_out.groups
-    losses = method_losses(z, targets, groups, methods=methods)
-    final = fit(_least(losses), z, targets)
+    losses = clip_losses(z, targets, groups, methods=methods)
+    final = fit(chosen(losses, groups), z, targets)
     plain = calibrated(z, Calibration()).astype(np.float64)
     scores = calibrated(z, final).astype(np.float64)
     nested = held_out.n_deployments > 1
     for train, test in _folds(groups, _MOST_OUTER) if nested else ():
         kept = z[train], targets[train]
-        method = _least(method_losses(*kept, groups[train], methods=methods))
+        inner = clip_losses(*kept, groups[train], methods=methods)
+        method = chosen(inner, groups[train])
         scores[test] = calibrated(z[test], fit(method, *kept))
     before, after = (reliability_bins(targets, s) for s in (plain, scores))
     told = {
@@ -201,41 +204,60 @@ def calibrate(held_out: HeldOut, *, methods: Sequence[Method] = METHODS) -> Fitt
     }
     return Fitted(
         calibration=final.model_copy(update=told),
-        losses=losses,
+        losses={method: float(loss.mean()) for method, loss in losses.items()},
         before=before,
         after=after,
         scores=scores,
     )
 
 
-def method_losses(
+def clip_losses(
     logits: FloatArray,
     targets: IntArray,
     groups: IntArray,
     *,
     methods: Sequence[Method] = METHODS,
-) -> dict[Method, float]:
-    """Return each kind's mean negative log-likelihood on deployments left out.
+) -> dict[Method, FloatArray]:
+    """Return each kind's negative log-likelihood of clips of deployments left out.
 
     Parameters
     ----------
     groups
         Number of each clip's deployment, shape ``(n,)``. With one deployment only
         nothing can be left out; then all is fitted and measured on all of it.
+
+    Returns
+    -------
+    losses
+        For each kind, of each clip, shape ``(n,)``.
     """
-    losses: dict[Method, float] = {}
+    losses: dict[Method, FloatArray] = {}
     for method in methods:
         scores = np.empty_like(logits, dtype=np.float64)
         for train, test in _folds(groups, _N_INNER):
             own = fit(method, logits[train], targets[train])
             scores[test] = calibrated(logits[test], own)
         truth = scores[np.arange(len(targets)), targets]
-        losses[method] = -float(np.log(np.maximum(truth, _SMALLEST)).mean())
+        losses[method] = -np.log(np.maximum(truth, _SMALLEST))
     return losses
 
 
-def _least(losses: dict[Method, float]) -> Method:
-    return min(losses, key=lambda method: losses[method])
+def chosen(losses: dict[Method, FloatArray], groups: IntArray) -> Method:
+    """Choose the plainest kind that no later one beats by more than chance.
+
+    A kind is left for a later one whose mean loss is lower by more than 1.28 standard
+    errors of the difference (one-sided 10 %). The error is that of a sum over
+    deployments: clips of one deployment go right and wrong together.
+    """
+    names = list(losses)
+    best = names[0]
+    for name in names[1:]:
+        gain = losses[best] - losses[name]
+        by_group = np.bincount(groups, weights=gain - gain.mean())
+        error = float(np.sqrt((by_group**2).sum())) / len(gain)
+        if gain.mean() > _CLEARLY * error:
+            best = name
+    return best
 
 
 def _folds(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from seacall.learn.evaluation import HEADLINE, MODEL, Evaluation
+from seacall.models.checkpoint import NEVER
 
 FEW_DEPLOYMENTS = 10
 """Below this a bootstrap over deployments is a rough guide at best."""
@@ -29,6 +32,7 @@ def remarks(evaluation: Evaluation) -> tuple[Remark, ...]:
         *_about_baselines(evaluation),
         *_about_intervals(evaluation),
         *_about_classes(evaluation),
+        *_about_thresholds(evaluation),
     ]
     return tuple(sorted(found, key=lambda remark: remark.kind == "note"))
 
@@ -110,6 +114,20 @@ def _about_classes(e: Evaluation) -> list[Remark]:
         )
         found.append(Remark("note", text))
     return found
+
+
+def _about_thresholds(e: Evaluation) -> list[Remark]:
+    lowest = np.broadcast_to(np.asarray(e.threshold), (len(e.labels),))
+    never = tuple(
+        label for label, value in zip(e.labels, lowest, strict=True) if value >= NEVER
+    )
+    if not never:
+        return []
+    text = (
+        f"Never answered, since their threshold is 1: {len(never)} of "
+        f"{len(e.labels)} classes ({_listed(never)})."
+    )
+    return [Remark("note", text)]
 
 
 def _quoted(name: str) -> str:
