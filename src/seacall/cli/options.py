@@ -40,9 +40,7 @@ Balance = Annotated[
 ]
 Extra = Annotated[
     list[Path] | None,
-    typer.Option(
-        help="Dataset folder to train on too; may be repeated."
-    ),
+    typer.Option(help="Dataset folder to train on too; may be repeated."),
 ]
 Dataset = Annotated[
     Path, typer.Argument(help="Dataset folder, as seacall prepare writes it.")
