@@ -9,14 +9,10 @@ from hypothesis import strategies as st
 
 from seacall.audio.repertoire import KINDS
 from seacall.errors import AnnotationError
+from seacall.species import BALEEN, FAMILIES, GROUPS, SEAL, SPECIES, TOOTHED
 from seacall.taxonomy import (
-    BALEEN,
-    FAMILIES,
-    GROUPS,
     LEVELS,
-    SEAL,
     TAXA,
-    TOOTHED,
     Taxon,
     fall_back,
     level_matrix,
@@ -84,9 +80,9 @@ def test_every_listed_family_has_a_group_and_a_word():
 
 
 def test_no_name_is_listed_in_two_families():
-    from seacall.taxonomy import _SPECIES, _names
+    from seacall.taxonomy import _names
 
-    names = [name for text in _SPECIES.values() for name in _names(text)]
+    names = [name for text in SPECIES.values() for name in _names(text)]
     assert len(names) == len(set(names))
 
 
