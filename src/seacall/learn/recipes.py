@@ -27,18 +27,20 @@ from seacall.config import (
     checked,
 )
 from seacall.data.arrays import ClipArrays
+from seacall.data.cache import FrontEndCache
 from seacall.data.loader import clip_tensors
 from seacall.data.manifest import Manifest
+from seacall.data.views import Views, load_views
 from seacall.errors import SettingsError
 from seacall.learn.context import RunContext, logits_of
-from seacall.learn.dataset import Dataset
+from seacall.learn.dataset import Dataset, TrainingSet, training_set
 from seacall.learn.distill import DistillationLoss
 from seacall.learn.observe import Observer
+from seacall.learn.state import CHECKPOINT_NAME, last_weights
 from seacall.learn.teacher import convolutions_frozen, train_teacher, without_logits
-from seacall.learn.train import CHECKPOINT_NAME, LabelLoss, fit
+from seacall.learn.train import LabelLoss, fit
 from seacall.models.student import AudioTransformerStudent
 from seacall.models.vggish import TeacherHead
-from seacall.models.weights import read_pth
 
 Logits = npt.NDArray[np.float32]
 
@@ -98,6 +100,8 @@ class Recipe(Protocol):
 class StudentRecipe(Settings):
     """The student alone: labels, no teacher."""
 
+    front_end: FrontEndChoice = FrontEndChoice()
+    """That of the run; changed views of the training clips go through it."""
     train: FixedTraining = FixedTraining()
     """The training loop."""
 
@@ -111,9 +115,11 @@ class StudentRecipe(Settings):
         context: RunContext,
     ) -> Logits:
         """Train the student on the labels."""
-        tensors = without_logits(clip_tensors(train))
+        clips = _with_views(train, self.front_end, self.train, context)
+        clips = replace(clips, tensors=without_logits(clips.tensors))
+        scale = torch.from_numpy(train.log_mel)
         return _student_logits(
-            tensors, test, LabelLoss(), self.train, labels, seed, context
+            clips, scale, test, LabelLoss(), self.train, labels, seed, context
         )
 
 
@@ -137,21 +143,18 @@ class TeacherRecipe(Settings):
         context: RunContext,
     ) -> Logits:
         """Train the teacher on the labels."""
-        (logits,) = self.answers(
-            train, [test], labels=labels, seed=seed, context=context
-        )
-        return logits
+        teacher = self.trained(train, labels=labels, seed=seed, context=context)
+        return _logits(teacher, test, context)
 
-    def answers(
+    def trained(
         self,
         train: ClipArrays,
-        asked: list[ClipArrays],
         *,
         labels: tuple[str, ...],
         seed: int,
         context: RunContext,
-    ) -> list[Logits]:
-        """Train the teacher, and ask it about several sets of clips."""
+    ) -> nn.Module:
+        """Train the teacher, and return it as the last epoch left it."""
         quiet = replace(context, observer=_OnlyProgress(context.observer))
         torch.manual_seed(seed)
         run = TrainRun(
@@ -160,10 +163,11 @@ class TeacherRecipe(Settings):
             teacher=self.teacher,
             train=_fixed(self.train, seed),
         )
-        teacher, _ = train_teacher(_as_dataset(train, labels), run, quiet)
+        views = _views(train, self.front_end, self.train, context)
+        teacher, _ = train_teacher(_as_dataset(train, labels, views), run, quiet)
         frozen = convolutions_frozen(self.teacher)
         _take_last_epoch(TeacherHead(teacher) if frozen else teacher, context)
-        return [_logits(teacher, arrays, quiet) for arrays in asked]
+        return teacher
 
 
 class DistilledRecipe(TeacherRecipe):
@@ -185,16 +189,20 @@ class DistilledRecipe(TeacherRecipe):
     ) -> Logits:
         """Train the teacher, then the student on its logits and the labels."""
         as_teacher = self.model_copy(update={"train": self.teacher_train or self.train})
-        (soft,) = as_teacher.answers(
-            train, [train], labels=labels, seed=seed, context=context
-        )
+        teacher = as_teacher.trained(train, labels=labels, seed=seed, context=context)
         (context.out / CHECKPOINT_NAME).unlink(missing_ok=True)
-        criterion = DistillationLoss(
-            temperature=self.distill.distill_temperature, alpha=self.distill.alpha
-        )
-        tensors = (*clip_tensors(train), torch.from_numpy(soft))
+        clips = _with_views(train, self.front_end, self.train, context)
+        soft = logits_of(teacher, clips.tensors, context, stage="teacher")
+        clips = replace(clips, tensors=(*clips.tensors, soft))
         return _student_logits(
-            tensors, test, criterion, self.train, labels, seed, context
+            clips,
+            torch.from_numpy(train.log_mel),
+            test,
+            DistillationLoss.of(self.distill),
+            self.train,
+            labels,
+            seed,
+            context,
         )
 
 
@@ -240,8 +248,37 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _views(
+    train: ClipArrays,
+    front_end: FrontEndChoice,
+    settings: TrainSettings,
+    context: RunContext,
+) -> Views | None:
+    """Return changed views of training clips, which all folds share on disk."""
+    if settings.augment.n_views < 2:
+        return None
+    return load_views(
+        train.clips,
+        front_end.front_end(),
+        settings.augment,
+        cache=FrontEndCache.beside(context.data),
+        n_workers=context.n_workers,
+        progress=lambda done, total: context.observer.progress("views", done, total),
+    )
+
+
+def _with_views(
+    train: ClipArrays,
+    front_end: FrontEndChoice,
+    settings: TrainSettings,
+    context: RunContext,
+) -> TrainingSet:
+    return training_set([train], _views(train, front_end, settings, context))
+
+
 def _student_logits(
-    tensors: tuple[Tensor, ...],
+    clips: TrainingSet,
+    scale: Tensor,
     test: ClipArrays,
     criterion: nn.Module,
     settings: TrainSettings,
@@ -251,15 +288,17 @@ def _student_logits(
 ) -> Logits:
     torch.manual_seed(seed)
     student = AudioTransformerStudent(num_classes=len(labels))
-    student.scale.fit(tensors[0])
+    student.scale.fit(scale)
     fit(
         student,
-        tensors,
-        _some(tensors),
+        clips.tensors,
+        _some(clips.tensors, len(scale)),
         criterion=criterion,
         settings=_fixed(settings, seed),
         folder=context.out,
         device=context.device,
+        n_views=clips.n_views,
+        deployments=clips.deployments,
         on_epoch=lambda record: context.observer.progress(
             "student", int(record["epoch"]), settings.epochs
         ),
@@ -276,8 +315,7 @@ def _fixed(settings: TrainSettings, seed: int) -> TrainSettings:
 
 def _take_last_epoch(network: nn.Module, context: RunContext) -> None:
     """Replace the best epoch's weights by the last: which is best is not known."""
-    state = read_pth(context.out / CHECKPOINT_NAME)
-    network.load_state_dict(state["network"])
+    network.load_state_dict(last_weights(context.out))
 
 
 def _logits(network: nn.Module, arrays: ClipArrays, context: RunContext) -> Logits:
@@ -289,8 +327,9 @@ def _some_rows(n: int) -> npt.NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(np.int64))
 
 
-def _some(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    rows = torch.from_numpy(_some_rows(len(tensors[0])))
+def _some(tensors: tuple[Tensor, ...], n_clips: int) -> tuple[Tensor, ...]:
+    """Return some of the clips' first views."""
+    rows = torch.from_numpy(_some_rows(n_clips))
     return tuple(part[rows] for part in tensors)
 
 
@@ -305,7 +344,9 @@ def subset(arrays: ClipArrays, rows: npt.NDArray[np.int64]) -> ClipArrays:
     )
 
 
-def _as_dataset(train: ClipArrays, labels: tuple[str, ...]) -> Dataset:
+def _as_dataset(
+    train: ClipArrays, labels: tuple[str, ...], views: Views | None
+) -> Dataset:
     """Return training clips as a dataset whose other splits are some of the same."""
     few = subset(train, _some_rows(len(train.targets)))
     root = train.clips[0].path.parent
@@ -316,7 +357,14 @@ def _as_dataset(train: ClipArrays, labels: tuple[str, ...]) -> Dataset:
         labels=labels,
         front_end_fingerprint=None,
     )
-    return Dataset(manifest=manifest, labels=labels, train=train, val=few, test=few)
+    return Dataset(
+        manifest=manifest,
+        labels=labels,
+        train=train,
+        val=few,
+        test=few,
+        views=views,
+    )
 
 
 class _OnlyProgress:

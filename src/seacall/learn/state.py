@@ -225,6 +225,13 @@ class TrainingState:
             torch.save(state, part)
 
 
+def last_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the weights that the last epoch was measured with, from its checkpoint."""
+    state = read_pth(folder / CHECKPOINT_NAME)
+    kept = state["average"] or state["network"]
+    return {name: value for name, value in kept.items() if name != "n_steps"}
+
+
 def _parameter_groups(
     network: nn.Module, rates: Rates, learning_rate: float
 ) -> list[dict[str, Any]]:
