@@ -17,6 +17,7 @@ from seacall.data.prepare import PrepareSettings, prepare_dataset
 from seacall.errors import AnnotationError, SettingsError
 from seacall.learn import recipes
 from seacall.learn.baselines import BAND_EDGE, DEPLOYMENT, MAJORITY, SAMPLE_RATE
+from seacall.learn.evaluation import Estimate
 from seacall.learn.out_of_fold import load_fold
 from seacall.learn.protocol import ProtocolRun, run_protocol
 from seacall.learn.protocol_report import write_protocol
@@ -277,6 +278,23 @@ def test_the_report_says_what_leaks_and_what_is_by_design(dataset, tmp_path):
     assert "deployment look-up [at chance by design]" in text
     assert any("pretends" in r.text for r in remarks(report) if r.kind == "warning")
     assert "| peeking [leaky] |" in markdown(report)
+
+
+def test_a_lead_over_the_look_ups_is_doubted_in_words(dataset, tmp_path):
+    report = run(dataset, tmp_path, protocols=("random",))
+    # The recipe looks up what the deployment look-up does: neither is ahead.
+    (warning,) = [r.text for r in remarks(report) if "hears nothing" in r.text]
+    assert "\u201cdeployment look-up\u201d" in warning
+    assert "at least as high as of peeking (by 0.00)" in warning
+    (result,) = report.results
+    ahead = replace(result, leads={"peeking": (DEPLOYMENT, Estimate(0.2, (-0.1, 0.3)))})
+    texts = [r.text for r in remarks(replace(report, results=(ahead,)))]
+    assert any("not certain of peeking (+0.20, -0.10 to +0.30)" in t for t in texts)
+    certain = replace(
+        result, leads={"peeking": (DEPLOYMENT, Estimate(0.2, (0.1, 0.3)))}
+    )
+    texts = [r.text for r in remarks(replace(report, results=(certain,)))]
+    assert not any("hears nothing" in t for t in texts)
 
 
 def test_a_label_cannot_write_markup_into_the_report(dataset, tmp_path):

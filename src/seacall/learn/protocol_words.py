@@ -158,22 +158,23 @@ def _about_leaks(report: ProtocolReport) -> list[Remark]:
 def _about_leads(report: ProtocolReport) -> list[Remark]:
     found = []
     for result in report.results:
-        for name, (over, lead) in result.leads.items():
-            where = f"{name}, {PROTOCOLS[result.protocol]}"
+        below, unsure = [], []
+        for name, (_, lead) in result.leads.items():
             value = lead.value or 0.0
             if value <= 0:
-                text = (
-                    f"{where}: the look-up \u201c{over}\u201d hears nothing, and its "
-                    f"macro-F1 is higher by {-value:.2f}."
-                )
+                below.append(f"{name} (by {-value:.2f})")
             elif lead.interval and lead.interval[0] <= 0:
                 low, high = lead.interval
-                text = (
-                    f"{where}: its lead over \u201c{over}\u201d in macro-F1 is not "
-                    f"certain ({value:+.2f}, interval {low:+.2f} to {high:+.2f})."
-                )
-            else:
-                continue
+                unsure.append(f"{name} ({value:+.2f}, {low:+.2f} to {high:+.2f})")
+        (best,) = {over for over, _ in result.leads.values()}
+        start = (
+            f"{title_of(result)}: the look-up \u201c{best}\u201d hears nothing, and "
+        )
+        if below:
+            text = f"{start}its macro-F1 is at least as high as of {', '.join(below)}."
+            found.append(Remark("warning", text))
+        if unsure:
+            text = f"{start}the lead over it is not certain of {', '.join(unsure)}."
             found.append(Remark("warning", text))
     return found
 
