@@ -7,6 +7,7 @@ import pytest
 import tiny
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 from sounds import noise, write_wav
 
@@ -16,7 +17,6 @@ from seacall.learn.unknown import (
     METHODS,
     Heard,
     auroc,
-    choose_rule,
     fpr_at_recall,
     hear,
     limit_for,
@@ -29,8 +29,16 @@ from seacall.learn.unknown_kinds import (
     recorded_clips,
     simulated_clips,
 )
+from seacall.learn.unknown_rule import choose_rule, fit_weights, rate_methods
 from seacall.models.backend import load_classifier
-from seacall.models.unknown import is_silent, knownness
+from seacall.models.unknown import (
+    KNOWNNESS,
+    LOG_EVENT,
+    is_silent,
+    knownness,
+    measures,
+    reasons_to_refuse,
+)
 
 FRONT_END = tiny.FRONT_END.front_end()
 VALUES = st.lists(st.integers(-5, 5), min_size=1, max_size=30)
@@ -144,6 +152,58 @@ def test_the_method_that_tells_best_is_chosen_and_keeps_the_known():
     assert kept.mean() == pytest.approx(0.99, abs=0.006)
     assert "200 known clips" in rule.fitted_on
     assert "noise" in rule.fitted_on
+
+
+def test_measures_that_tell_only_together_are_combined():
+    """Known clips have a high logit and an event; each kind lacks one of the two."""
+    rng = np.random.default_rng(0)
+
+    def clips(level: float, events: float) -> Heard:
+        logits = rng.normal(0, 1, (200, 3))
+        logits[:, 0] += level
+        return Heard(logits, event_strength=np.exp(rng.normal(events, 0.3, 200)))
+
+    known = clips(5.0, 3.0)
+    kinds = {"a": clips(0.0, 3.0), "b": clips(5.0, 1.5), "c": clips(1.0, 2.0)}
+    rated = rate_methods(known, kinds)
+    rule = choose_rule(known, kinds)
+    assert rule.method == max(rated, key=rated.get) == "combined"
+    assert set(rule.weights) == {*KNOWNNESS, LOG_EVENT}
+    assert rule.weights[LOG_EVENT] > 0
+    card = tiny.card(labels=("A", "B", "unknown"), unknown=rule)
+    kept = [reason == "" for reason in reasons(known, rule)]
+    assert np.mean(kept) >= 0.98
+    assert known.by("rule", card).min() < rule.lowest
+    refused = [reason != "" for reason in reasons(kinds["b"], rule)]
+    assert np.mean(refused) > 0.5
+
+
+def reasons(heard: Heard, rule) -> list[str]:
+    return reasons_to_refuse(
+        heard.logits,
+        silent=np.zeros(len(heard.logits), bool),
+        event_strength=heard.event_strength,
+        rule=rule,
+    )
+
+
+def test_weights_are_those_of_logistic_regression():
+    rng = np.random.default_rng(0)
+    known = Heard(rng.normal(0, 1, (80, 3)) + np.array([2, 0, 0]), rng.gamma(3, 2, 80))
+    other = Heard(rng.normal(0, 1, (50, 3)), rng.gamma(2, 2, 50))
+    x = np.concatenate(
+        [
+            np.column_stack(list(measures(h.logits, h.event_strength).values()))
+            for h in (known, other)
+        ]
+    )
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    y = np.r_[np.ones(80), np.zeros(50)]
+    expected = LogisticRegression(C=100.0, tol=1e-10, max_iter=10_000).fit(
+        z, y, sample_weight=np.where(y == 1, 0.5 / 80, 0.5 / 50)
+    )
+    found = np.array(list(fit_weights(known, [other]).values()))
+    np.testing.assert_allclose(found * x.std(axis=0), expected.coef_[0], atol=0.01)
 
 
 def test_logits_that_tell_nothing_choose_no_method():

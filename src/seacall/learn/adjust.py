@@ -20,14 +20,8 @@ from seacall.learn.calibrate import METHODS, Fitted, Method, calibrate
 from seacall.learn.held_out import HeldOut
 from seacall.learn.metrics import calibration_error
 from seacall.learn.thresholds import CONFIDENCE, Thresholds, thresholds_for_precision
-from seacall.learn.unknown import (
-    KNOWN_RECALL,
-    SHIPPED,
-    Heard,
-    choose_rule,
-    hear,
-    measure_unknown,
-)
+from seacall.learn.unknown import SHIPPED, Heard, hear, measure_unknown
+from seacall.learn.unknown_rule import KNOWN_RECALL, choose_rule
 from seacall.models.backend import Classifier
 from seacall.models.checkpoint import (
     CARD_NAME,

@@ -15,12 +15,13 @@ from seacall.audio.frontend import ClipInputs
 from seacall.detect.classify import BATCH_SIZE, judge_inputs
 from seacall.models.backend import Classifier
 from seacall.models.calibrated import calibrated
-from seacall.models.checkpoint import Card, UnknownRule
+from seacall.models.checkpoint import Card
 from seacall.models.decide import answers_at
 from seacall.models.unknown import (
     KNOWNNESS,
     event_strength_db,
     is_silent,
+    known_by_rule,
     knownness,
     reasons_to_refuse,
     refuse,
@@ -30,9 +31,9 @@ FloatArray = npt.NDArray[np.float64]
 
 RECALL = 0.95
 """Share of known clips that is kept where false positives are counted."""
-KNOWN_RECALL = 0.99
-"""Share of known clips that each limit of a rule keeps."""
 EVENT = "event_strength"
+RULE = "rule"
+"""What the card's rule for the unknown sets its limit on."""
 SHIPPED = "as_shipped"
 """The model with its card: 1 less the score of ``unknown``."""
 
@@ -184,12 +185,15 @@ class Heard:
         """
         if method == EVENT and self.event_strength is not None:
             return self.event_strength
+        if method == RULE:
+            found = known_by_rule(self.logits, self.event_strength, card.unknown)
+            return np.zeros(len(self.logits)) if found is None else found
         if method == SHIPPED:
             return np.asarray(1.0 - self.scores(card)[:, -1])
         return knownness(self.logits, method)
 
 
-METHODS = (*KNOWNNESS, EVENT, SHIPPED)
+METHODS = (*KNOWNNESS, EVENT, RULE, SHIPPED)
 """Ways to tell known clips from others that are compared."""
 
 
@@ -261,44 +265,3 @@ def measure_unknown(
             }
         found[kind] = figures
     return found
-
-
-def choose_rule(
-    known: Heard,
-    unknown_by_kind: Mapping[str, Heard],
-    *,
-    known_recall: float = KNOWN_RECALL,
-) -> UnknownRule:
-    """Choose how logits tell the unknown, and set limits that keep the known.
-
-    The method with the best AUROC, averaged over the kinds, is taken; nothing of it
-    where all are at chance or below. The spectral gate is set wherever the known clips'
-    event strength was measured: what it refuses, no network has to be right about.
-
-    Parameters
-    ----------
-    known_recall
-        Share of the known clips that each of the two limits keeps.
-    """
-    means = {
-        method: float(
-            np.mean(
-                [
-                    auroc(knownness(known.logits, method), knownness(u.logits, method))
-                    for u in unknown_by_kind.values()
-                ]
-            )
-        )
-        for method in KNOWNNESS
-    }
-    best = max(means, key=lambda method: means[method])
-    told: dict[str, Any] = {
-        "fitted_on": f"set on {len(known.logits):,} known clips, of which each keeps "
-        f"{known_recall:.0%}; method chosen on {', '.join(unknown_by_kind)}",
-    }
-    if known.event_strength is not None:
-        told["lowest_event_db"] = limit_for(known.event_strength, recall=known_recall)
-    if means[best] > 0.5:
-        limit = limit_for(knownness(known.logits, best), recall=known_recall)
-        told |= {"method": best, "lowest": limit}
-    return UnknownRule.model_validate(told)

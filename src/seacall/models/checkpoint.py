@@ -26,7 +26,9 @@ NEVER = 1.0
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
-KnownBy = Literal["none", "max_logit", "energy", "max_score", "entropy", "not_unknown"]
+KnownBy = Literal[
+    "none", "max_logit", "energy", "max_score", "entropy", "not_unknown", "combined"
+]
 
 
 class Calibration(Settings):
@@ -54,6 +56,8 @@ class UnknownRule(Settings):
 
     method: KnownBy = "none"
     """What a clip's logits must be high in; see `seacall.models.unknown`."""
+    weights: dict[str, float] = Field(default_factory=dict)
+    """Of each measure, by name (combined): their weighted sum must be high."""
     lowest: float | None = None
     """Clips below it are unlike what was trained on."""
     lowest_event_db: float | None = None

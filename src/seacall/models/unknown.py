@@ -25,6 +25,8 @@ SILENT = "silence"
 NO_EVENT = "nothing stands out from the background"
 STRANGE = "unlike the sounds of the training"
 
+LOG_EVENT = "log_event_strength"
+"""Measure beside those of `KNOWNNESS`: log(1 + event strength in dB)."""
 _SILENT_DB = 0.05
 """A band that moves less than this in a whole clip holds no sound: quantisation alone
 moves the quietest band of a 24-bit file by more."""
@@ -142,6 +144,31 @@ def knownness(logits: NDArray[Any], method: str) -> FloatArray:
     return KNOWNNESS[method](np.asarray(logits, np.float64))
 
 
+def measures(logits: NDArray[Any], event_strength: FloatArray) -> dict[str, FloatArray]:
+    """Return all measures of how known clips are, by name, each of shape ``(n,)``."""
+    found = {method: knownness(logits, method) for method in KNOWNNESS}
+    # Between 2 and 6 dB lies what matters; 20 dB or 40 is all the same.
+    return found | {LOG_EVENT: np.log1p(np.maximum(event_strength, 0.0))}
+
+
+def known_by_rule(
+    logits: NDArray[Any], event_strength: FloatArray | None, rule: UnknownRule
+) -> FloatArray | None:
+    """Return what a rule sets its limit on, shape ``(n,)``; None: it asks for nothing.
+
+    Combined measures need the event strength; without it nothing is asked for.
+    """
+    if rule.method == "none" or rule.lowest is None:
+        return None
+    if rule.method != "combined":
+        return knownness(logits, rule.method)
+    if event_strength is None:
+        return None
+    found = measures(logits, event_strength)
+    parts = [weight * found[name] for name, weight in rule.weights.items()]
+    return np.asarray(np.sum(parts, axis=0), np.float64)
+
+
 def refusals(logits: NDArray[Any], log_mel: Float32, card: Card) -> list[str]:
     """Say of each clip why it is ``unknown`` whatever its scores; empty: it is not.
 
@@ -153,7 +180,7 @@ def refusals(logits: NDArray[Any], log_mel: Float32, card: Card) -> list[str]:
         Patches, shape ``(n, n_patches, 96, 64)``.
     """
     rule, profile = card.unknown, card.front_end.profile
-    gated = rule.lowest_event_db is not None
+    gated = rule.lowest_event_db is not None or rule.method == "combined"
     return reasons_to_refuse(
         logits,
         silent=is_silent(log_mel, profile),
@@ -177,8 +204,9 @@ def reasons_to_refuse(
         Shape ``(n,)``, dB; None: not measured, so that the gate lets all pass.
     """
     reasons = np.full(len(logits), "", dtype=object)
-    if rule.method != "none" and rule.lowest is not None:
-        reasons[knownness(logits, rule.method) < rule.lowest] = STRANGE
+    known = known_by_rule(logits, event_strength, rule)
+    if known is not None and rule.lowest is not None:
+        reasons[known < rule.lowest] = STRANGE
     if rule.lowest_event_db is not None and event_strength is not None:
         reasons[event_strength < rule.lowest_event_db] = NO_EVENT
     reasons[silent] = SILENT
