@@ -162,7 +162,7 @@ def _about_leads(report: ProtocolReport) -> list[Remark]:
         for name, (_, lead) in result.leads.items():
             value = lead.value or 0.0
             if value <= 0:
-                below.append(f"{name} (by {-value:.2f})")
+                below.append(f"{name} (by {abs(value):.2f})")
             elif lead.interval and lead.interval[0] <= 0:
                 low, high = lead.interval
                 unsure.append(f"{name} ({value:+.2f}, {low:+.2f} to {high:+.2f})")
