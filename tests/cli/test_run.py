@@ -212,11 +212,11 @@ def test_evaluate_measures_sounds_that_are_no_species(
     assert "AUROC against" in ended.out
     written = json.loads((tmp_path / "out" / "unknown.json").read_text())
     assert written["rain"]["n_clips"] == 2
-    assert written["silence, simulated"]["as_shipped"]["auroc"] == 1.0
-    assert written["silence, simulated"]["share_unknown"] == 1.0
+    assert written["simulated silence"]["as_shipped"]["auroc"] == 1.0
+    assert written["simulated silence"]["share_unknown"] == 1.0
     values = json.loads(seacall(*given, "--simulated-unknown", "--json").out)
     assert "rain" not in values["unknown"]
-    assert "hum, simulated" in values["unknown"]
+    assert "simulated hum" in values["unknown"]
     ended = seacall(*given, "--protocol", "random", "--simulated-unknown")
     assert "leave out --protocol" in ended.error
 

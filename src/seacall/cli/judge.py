@@ -228,7 +228,7 @@ def hear_kinds(
     failures: list[str] = []
     for kind in SIMULATED:
         console.progress("unknown sounds", len(kinds), total, kind)
-        name = f"{kind}, simulated"
+        name = f"simulated {kind}"
         kinds[name] = hear(classifier, simulated_clips(kind, front_end, rng=rng))
     for kind, paths in folders.items():
         console.progress("unknown sounds", len(kinds), total, kind)
