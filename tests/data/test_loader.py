@@ -15,6 +15,7 @@ from seacall.data.fixed import to_fixed
 from seacall.data.loader import (
     EpochSampler,
     as_float,
+    equal_shares,
     group_numbers,
     ordered_loader,
     training_loader,
@@ -206,3 +207,22 @@ def test_fixed_point_becomes_the_floats_that_it_stands_for():
     found = as_float(torch.from_numpy(to_fixed(x.numpy())))
     torch.testing.assert_close(found, x, rtol=0, atol=2**-11)
     assert as_float(x) is x
+
+
+def test_the_shares_of_clips_are_how_often_they_are_drawn():
+    rng = np.random.default_rng(0)
+    species = rng.integers(3, size=40)
+    deployment = rng.integers(5, size=40)
+    groups = group_numbers("deployment", species, [f"{d}" for d in deployment])
+    sampler = EpochSampler(40, batch_size=8, seed=0, groups=groups)
+    drawn = np.zeros(40)
+    for sampler.epoch in range(2_000):
+        np.add.at(drawn, np.concatenate(list(sampler)), 1)
+    shares = equal_shares(40, groups)
+    np.testing.assert_allclose(drawn / drawn.sum(), shares, rtol=0.1)
+    for c in range(3):
+        assert shares[species == c].sum() == pytest.approx(1 / 3)
+
+
+def test_without_groups_all_clips_have_the_same_share():
+    assert equal_shares(4, ()).tolist() == [0.25] * 4

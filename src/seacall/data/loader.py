@@ -115,6 +115,42 @@ def _dealt(
     return np.concatenate(parts)
 
 
+def equal_shares(
+    n_clips: int, groups: Sequence[NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """Return the share of an epoch that each clip gets on average.
+
+    The weights to use where clips are counted rather than drawn: the groups of
+    :func:`group_numbers` share alike, whatever number of clips each has.
+
+    Parameters
+    ----------
+    groups
+        As for :class:`EpochSampler`.
+
+    Returns
+    -------
+    shares
+        Shape ``(n_clips,)``, sum 1.
+
+    Examples
+    --------
+    >>> species = np.array([0, 0, 0, 1])
+    >>> deployment = np.array([0, 0, 1, 1])
+    >>> equal_shares(4, (species, deployment))
+    array([0.125, 0.125, 0.25 , 0.5  ])
+    """
+    shares = np.ones(n_clips)
+    within = np.zeros(n_clips, np.int64)
+    for level in groups:
+        pairs = np.stack([within, level])
+        found, number = np.unique(pairs, axis=1, return_inverse=True)
+        shares = shares / np.bincount(found[0])[within]
+        within = number.ravel()
+    shares = shares / np.bincount(within, minlength=1)[within]
+    return shares / (shares.sum() or 1.0)
+
+
 def group_numbers(
     balance: str, targets: NDArray[np.int64], deployments: Sequence[str] | None
 ) -> tuple[NDArray[np.int64], ...]:
