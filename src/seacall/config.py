@@ -281,6 +281,26 @@ class TeacherSettings(Settings):
     """VGGish checkpoint: a path, or "download"; None: initialised at random (He)."""
 
 
+class StudentSettings(Settings):
+    """What a student starts from, and what becomes of its last layer."""
+
+    start: str | None = None
+    """Model folder of a student that is gone on from, all but its last layer; None:
+    initialised at random."""
+    head: Literal["trained", "prototypes"] = "trained"
+    """Trained: everything learns. Prototypes: what the student starts from is kept as
+    it is, and clips are compared with each class's mean, computed at once."""
+
+    @model_validator(mode="after")
+    def _prototypes_need_a_start(self) -> Self:
+        if self.head == "prototypes" and self.start is None:
+            raise ValueError(
+                "head='prototypes' keeps a trained student as it is; name its model "
+                "folder as start"
+            )
+        return self
+
+
 class TrainRun(Settings):
     """Settings of ``seacall train``."""
 
@@ -290,8 +310,19 @@ class TrainRun(Settings):
     """From recording to network input."""
     teacher: TeacherSettings = TeacherSettings()
     """What the teacher starts from."""
+    student: StudentSettings = StudentSettings()
+    """What a student alone starts from, and its last layer."""
     train: TrainSettings = TrainSettings()
     """The training loop."""
+
+    @model_validator(mode="after")
+    def _only_students_start_from_students(self) -> Self:
+        if self.student.start is not None and self.network != "student":
+            raise ValueError(
+                f"student.start={self.student.start!r} is for network='student', got "
+                f"network={self.network!r}"
+            )
+        return self
 
 
 class DistillRun(Settings):

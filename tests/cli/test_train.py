@@ -74,3 +74,26 @@ def test_a_balance_that_does_not_exist_is_one_line(seacall, tiny_dataset, tmp_pa
     done = seacall("train", tiny_dataset, "-o", tmp_path, "--balance", "species")
     assert done.code == 1
     assert "train.balance='species'" in done.error
+
+
+def test_prototypes_on_a_students_trunk_take_its_front_end(
+    seacall, tiny_student, tiny_dataset, tmp_path
+):
+    out = tmp_path / "out"
+    done = seacall(
+        *("train", tiny_dataset, "-o", out, "--network", "student", "--quiet"),
+        *("--start", tiny_student, "--head", "prototypes", "--device", "cpu"),
+    )
+    assert done.code == 0, done.err
+    card = read_card(out)
+    assert card.pretrained == read_card(tiny_student).name
+    assert card.front_end == read_card(tiny_student).front_end
+    settings = checked(TrainRun, read_toml(out / "settings.toml"))
+    assert settings.student.start == str(tiny_student)
+
+
+def test_prototypes_need_a_start(seacall, tiny_dataset, tmp_path):
+    options = ("-o", tmp_path, "--network", "student", "--head", "prototypes")
+    done = seacall("train", tiny_dataset, *options)
+    assert done.code == 1
+    assert "name its model folder as start" in done.error

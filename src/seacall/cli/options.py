@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +42,10 @@ Extra = Annotated[
     list[Path] | None,
     typer.Option(help="Dataset folder to train on too; may be repeated."),
 ]
+Start = Annotated[
+    Path | None,
+    typer.Option(help="Model folder of a student to go on from, but its last layer."),
+]
 Dataset = Annotated[
     Path, typer.Argument(help="Dataset folder, as seacall prepare writes it.")
 ]
@@ -57,6 +61,29 @@ def console_for(*, quiet: bool, verbose: bool) -> Console:
     if quiet:
         logging.disable(logging.WARNING)
     return Console(quiet=quiet)
+
+
+def given_front_end(
+    config: Path | None, data: Path, start: Path | None
+) -> dict[str, Any] | None:
+    """Return the front end that a run has if no option names one.
+
+    Returns
+    -------
+    front_end
+        That of the model to start from, else the dataset's; None: the settings file
+        has one, or nothing is known.
+    """
+    from seacall.config import read_toml
+    from seacall.data.manifest import dataset_front_end
+    from seacall.models.checkpoint import read_card
+
+    if config is not None and "front_end" in read_toml(config):
+        return None
+    if start is None:
+        return dataset_front_end(data)
+    front_end = read_card(start).front_end
+    return {"profile": front_end.profile.name, **front_end.clip.model_dump()}
 
 
 def require_training() -> None:

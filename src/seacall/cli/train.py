@@ -28,10 +28,12 @@ from seacall.cli.options import (
     Quiet,
     Resume,
     Seed,
+    Start,
     Verbose,
     Views,
     Workers,
     console_for,
+    given_front_end,
     require_training,
 )
 
@@ -58,10 +60,19 @@ def train(
             "frozen with a checkpoint, trained without."
         ),
     ] = None,
+    start: Start = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="trained; or prototypes: keep what --start knows, and compare with "
+            "each class's mean (trained)."
+        ),
+    ] = None,
     profile: Annotated[
         str | None,
         typer.Option(
-            help="original-16k, vggish-16k or wide-48k. Default: the dataset's."
+            help="original-16k, vggish-16k or wide-48k. Default: the start's, else "
+            "the dataset's."
         ),
     ] = None,
     fit: Annotated[
@@ -83,12 +94,13 @@ def train(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a teacher on a dataset folder; the result is a model folder."""
-    from seacall.config import TrainRun, read_toml
-    from seacall.data.manifest import dataset_front_end
+    """Train a teacher, or a student alone, on a dataset folder.
+
+    The result is a model folder.
+    """
+    from seacall.config import TrainRun
 
     console = console_for(quiet=quiet, verbose=verbose)
-    own_front_end = config is not None and "front_end" in read_toml(config)
     settings = settings_from(
         TrainRun,
         config,
@@ -96,7 +108,9 @@ def train(
             "network": network,
             "teacher.weights": weights,
             "teacher.convolutions": convolutions,
-            "front_end": None if own_front_end else dataset_front_end(data),
+            "student.start": None if start is None else str(start),
+            "student.head": head,
+            "front_end": given_front_end(config, data, start),
             "front_end.profile": profile,
             "front_end.fit": fit,
             **_loop(epochs, batch_size, learning_rate, seed),

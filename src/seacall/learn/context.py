@@ -96,8 +96,9 @@ def logits_of(
     context: RunContext,
     *,
     stage: str,
+    half: bool = True,
 ) -> Tensor:
-    """Ask a network once about every clip, in half precision where that is faster.
+    """Ask a network once about every clip.
 
     Parameters
     ----------
@@ -105,6 +106,8 @@ def logits_of(
         Patches, also in fixed point, raw features, and more that is not looked at.
     stage
         What to call this when telling how far it is.
+    half
+        In half precision where that is faster.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def logits_of(
         Shape ``(n, n_classes)``, on the CPU.
     """
     network = network.to(context.device).eval()
-    precision = Precision(context.device, enabled=True)
+    precision = Precision(context.device, enabled=half)
     parts: list[Tensor] = []
     n_clips = len(tensors[0])
     for log_mel, features in ordered_loader(tensors[:2], batch_size=ASK_BATCH):

@@ -17,7 +17,7 @@ from seacall.errors import AnnotationError, CheckpointError
 from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset, load_dataset
 from seacall.models.calibrated import calibrated
-from seacall.models.checkpoint import WEIGHTS_NAME, Card
+from seacall.models.checkpoint import Card
 from seacall.models.network import load_model
 
 _LEAST = 1e-7
@@ -34,8 +34,7 @@ class Teacher:
     @property
     def name(self) -> str:
         """Its architecture and the start of its weights' sha256."""
-        sha256 = self.card.files.get(WEIGHTS_NAME, "")[:12]
-        return f"{self.card.architecture} {sha256}".strip()
+        return self.card.name
 
 
 def load_teachers(paths: Sequence[Path]) -> tuple[Teacher, ...]:

@@ -149,10 +149,13 @@ def _lowest(card: Card) -> float | tuple[float, ...]:
 
 
 def _train_deployments(card: Card, dataset: Dataset) -> set[str] | None:
-    """Return what the model was trained on; None if it was on another dataset."""
+    """Return what the model was trained on; None if it was on another dataset.
+
+    Deployments of its first weights and of its teacher count, wherever they were.
+    """
     if card.manifest_sha256 != dataset.manifest.fingerprint():
         return None
-    return {clip.deployment for clip in dataset.train.clips}
+    return {clip.deployment for clip in dataset.train.clips} | set(card.deployments)
 
 
 def _baselines(

@@ -74,8 +74,9 @@ def finish(
     )
     network = network.to("cpu")
     save_pth(network, out / names.best)
-    write_curves(result.history, out / names.curves)
-    plot_curves(result.history, out / "curves.png")
+    if result.history:
+        write_curves(result.history, out / names.curves)
+        plot_curves(result.history, out / "curves.png")
     partial = out / "unfinished-model"  # so that a kill leaves no half-checked folder
     shutil.rmtree(partial, ignore_errors=True)
     save_model(network, partial, card)

@@ -25,10 +25,10 @@ from seacall.learn.dataset import Dataset, load_dataset, require_trainable
 from seacall.learn.distill import DistillationLoss
 from seacall.learn.ensemble import Teacher, ask_teachers, load_teachers
 from seacall.learn.outputs import STUDENT_FILES, TEACHER_FILES, finish
-from seacall.learn.teacher import train_teacher, without_logits
-from seacall.learn.train import CHECKPOINT_NAME, FitResult, LabelLoss
-from seacall.models.checkpoint import CARD_NAME, Card
-from seacall.models.student import AudioTransformerStudent
+from seacall.learn.student import fresh_student, heard_by, train_student
+from seacall.learn.teacher import train_teacher
+from seacall.learn.train import CHECKPOINT_NAME
+from seacall.models.checkpoint import CARD_NAME, Card, read_card
 from seacall.models.vggish import VGGishTeacher
 
 
@@ -59,14 +59,18 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
         if is_teacher:
             network, result = train_teacher(dataset, settings, context)
         else:
-            network, result = _train_student_alone(dataset, settings, context)
+            network, result = train_student(dataset, settings, context)
+        start = settings.student.start
+        starts = () if start is None else (read_card(Path(start)),)
+        first = settings.teacher.weights if is_teacher else None
         card = _card(
             network,
             dataset,
             front_end,
             seed=settings.train.seed,
             training=settings.model_dump(mode="json"),
-            pretrained=settings.teacher.weights if is_teacher else None,
+            pretrained=starts[0].name if starts else first,
+            heard_before=starts,
         )
         names = TEACHER_FILES if is_teacher else STUDENT_FILES
         if processes.is_first():
@@ -102,7 +106,7 @@ def distill(
         augment = settings.train.augment
         dataset = _open(context, front_end, augment, labels=first.labels)
         torch.manual_seed(settings.train.seed)
-        student = _fresh_student(dataset)
+        student = fresh_student(dataset)
         asked = ask_teachers(teachers, dataset, front_end, augment, context)
         train_set = dataset.training()
         result = fit_and_tell(
@@ -121,6 +125,7 @@ def distill(
             seed=settings.train.seed,
             training=settings.model_dump(mode="json"),
             teacher=" + ".join(teacher.name for teacher in teachers),
+            heard_before=[teacher.card for teacher in teachers],
         )
         _compare_sizes(student, teachers, context)
         if processes.is_first():
@@ -186,29 +191,6 @@ def _refuse_used_folder(out: Path, *, resume: bool) -> None:
         )
 
 
-def _train_student_alone(
-    dataset: Dataset, settings: TrainRun, context: RunContext
-) -> tuple[nn.Module, FitResult]:
-    student = _fresh_student(dataset)
-    train_set = dataset.training()
-    result = fit_and_tell(
-        student,
-        replace(train_set, tensors=without_logits(train_set.tensors)),
-        without_logits(dataset.tensors("val")),
-        LabelLoss(),
-        settings.train,
-        context,
-        "student alone",
-    )
-    return student, result
-
-
-def _fresh_student(dataset: Dataset) -> AudioTransformerStudent:
-    student = AudioTransformerStudent(num_classes=len(dataset.labels))
-    student.scale.fit(torch.from_numpy(dataset.train.log_mel))
-    return student
-
-
 def _card(
     network: nn.Module,
     dataset: Dataset,
@@ -218,6 +200,7 @@ def _card(
     training: dict[str, Any],
     teacher: str | None = None,
     pretrained: str | None = None,
+    heard_before: Sequence[Card] = (),
 ) -> Card:
     architecture: Literal["AudioTransformerStudent", "VGGishTeacher"] = (
         "VGGishTeacher"
@@ -236,6 +219,7 @@ def _card(
         teacher=teacher,
         pretrained=pretrained,
         manifest_sha256=dataset.manifest.fingerprint(),
+        deployments=heard_by(dataset, heard_before),
         training=training,
     )
 

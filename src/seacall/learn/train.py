@@ -43,9 +43,10 @@ class FitResult:
     """What a training run ended with; the network holds the best epoch's weights."""
 
     history: list[dict[str, float]]
-    """One entry an epoch: losses, accuracies, F1, learning rate, seconds."""
+    """One entry an epoch: losses, accuracies, F1, learning rate, seconds; none where
+    nothing was searched for."""
     best_epoch: int
-    """Counted from 1."""
+    """Counted from 1; 0: there was none."""
 
 
 def fit(

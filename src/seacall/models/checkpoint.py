@@ -119,6 +119,9 @@ class Card(Settings):
     """Where the first weights came from; None: initialised at random."""
     manifest_sha256: str = ""
     """Fingerprint of the training data's table."""
+    deployments: tuple[str, ...] = ()
+    """What it was trained on, and what its teacher and its first weights were; empty:
+    not known."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Settings of the training run."""
     metrics: dict[str, Any] = Field(default_factory=dict)
@@ -165,6 +168,11 @@ class Card(Settings):
                 f"{need[1]} offsets, got {len(c.slopes)} and {len(c.offsets)}"
             )
         return self
+
+    @property
+    def name(self) -> str:
+        """The architecture and the start of the weights' sha256."""
+        return f"{self.architecture} {self.files.get(WEIGHTS_NAME, '')[:12]}".strip()
 
     @property
     def lowest_scores(self) -> tuple[float, ...]:
