@@ -22,9 +22,11 @@ from seacall.cli.options import (
     Json,
     Out,
     Quiet,
+    Start,
     Verbose,
     Workers,
     console_for,
+    given_front_end,
     require_training,
 )
 from seacall.errors import SeacallError, SettingsError
@@ -62,8 +64,8 @@ def evaluate(
     recipe: Annotated[
         list[str] | None,
         typer.Option(
-            help="What is trained in each fold: student, teacher, distilled, ... "
-            "(student). Repeat it for several."
+            help="What is trained in each fold: student, teacher, distilled, "
+            "student-prototypes (student). Repeat it for several."
         ),
     ] = None,
     n_folds: Annotated[
@@ -82,6 +84,7 @@ def evaluate(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs in each fold (30).")
     ] = None,
+    start: Start = None,
     unknown: Unknown = None,
     simulated_unknown: SimulatedUnknown = False,
     config: Config = None,
@@ -103,6 +106,7 @@ def evaluate(
         "n_seeds": seeds,
         "species": species_only,
         "train.epochs": epochs,
+        "student.start": None if start is None else str(start),
     }
     if not protocol:
         _refuse_without_protocol(own | {"config": config})
@@ -211,16 +215,14 @@ def _evaluate_protocol(
     as_json: bool,
 ) -> None:
     require_training()
-    from seacall.config import read_toml
-    from seacall.data.manifest import dataset_front_end
     from seacall.learn.context import RunContext
     from seacall.learn.protocol import ProtocolRun, run_protocol
     from seacall.learn.protocol_report import REPORT_NAME, write_protocol
     from seacall.learn.protocol_words import lines
     from seacall.models.device import choose_device
 
-    own_front_end = config is not None and "front_end" in read_toml(config)
-    front_end = None if own_front_end else dataset_front_end(data)
+    start = own["student.start"]
+    front_end = given_front_end(config, data, None if start is None else Path(start))
     settings = settings_from(ProtocolRun, config, own | {"front_end": front_end})
     keep_settings(settings, out, console, resume=False)
     context = RunContext(

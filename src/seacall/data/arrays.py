@@ -86,6 +86,17 @@ def load_arrays(
     return _stacked(good, failures, settings=settings, labels=labels)
 
 
+def subset(arrays: ClipArrays, rows: NDArray[np.int64]) -> ClipArrays:
+    """Return some of the clips, by their indices."""
+    return ClipArrays(
+        log_mel=arrays.log_mel[rows],
+        features=arrays.features[rows],
+        targets=arrays.targets[rows],
+        clips=tuple(arrays.clips[k] for k in rows),
+        failures=(),
+    )
+
+
 @dataclass(frozen=True)
 class _Job:
     clip: LabelledClip

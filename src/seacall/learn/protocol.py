@@ -10,19 +10,13 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 from scipy.special import softmax
 
-from seacall.config import (
-    DistillSettings,
-    FrontEndChoice,
-    FrontEndSettings,
-    Settings,
-    TeacherSettings,
-)
+from seacall.config import FrontEndSettings
+from seacall.data.arrays import subset
 from seacall.learn.baselines import baseline_scores
 from seacall.learn.bootstrap import bootstrap_weights, percentile_interval
 from seacall.learn.context import RunContext
@@ -39,50 +33,15 @@ from seacall.learn.out_of_fold import (
 )
 from seacall.learn.pooled import PooledClips, load_pooled
 from seacall.learn.protocol_figures import Measured, measure_system
+from seacall.learn.protocol_run import ProtocolRun as ProtocolRun
 from seacall.learn.protocol_tables import Asked, calibrated_apart
-from seacall.learn.recipes import FixedTraining, Recipe, make_recipe, subset
+from seacall.learn.prototype_recipes import GoesOn
+from seacall.learn.recipes import Recipe, make_recipe
+from seacall.models.checkpoint import Card
 from seacall.taxonomy import TAXA, Taxa, read_taxa
 
 PREDICTIONS = "predictions"
 """Folder of what was answered."""
-
-
-class ProtocolRun(Settings):
-    """Settings of ``seacall evaluate --protocol``."""
-
-    protocols: tuple[Protocol, ...] = Field(default=("folds",), min_length=1)
-    """deployments: each held out in turn; folds: whole deployments; random: leaky."""
-    recipes: tuple[str, ...] = Field(default=("student",), min_length=1)
-    """What is trained in each fold: names of `seacall.learn.recipes.RECIPES`."""
-    n_folds: int = Field(default=5, ge=2)
-    """Folds of the protocols folds and random."""
-    n_seeds: int = Field(default=3, ge=1)
-    """How often all is repeated, with other folds and other initial weights."""
-    seed: int = Field(default=0, ge=0)
-    """The first seed."""
-    species: Literal["all", "scored"] = "all"
-    """scored: species with a single deployment are not even trained on."""
-    threshold: float = Field(default=0.7, ge=0, le=1)
-    """Lowest score that the fall-back from species to family to group answers."""
-    n_resamples: int = Field(default=2000, ge=1)
-    """Of the bootstrap over deployments."""
-    taxa: str | None = None
-    """CSV file with more taxa: label, family, group."""
-    front_end: FrontEndChoice = FrontEndChoice()
-    """From recording to network input."""
-    train: FixedTraining = FixedTraining()
-    """The training loop of every recipe."""
-    teacher: TeacherSettings = TeacherSettings()
-    """What a teacher starts from."""
-    distill: DistillSettings = DistillSettings()
-    """How a student learns from a teacher."""
-    recipe: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Settings of one recipe by its name, which win over those above."""
-
-    def sections(self) -> dict[str, Any]:
-        """Return the settings that recipes share."""
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {k: v.model_dump() for k, v in found.items() if isinstance(v, Settings)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +59,14 @@ class ProtocolResult:
     """For each recipe the best look-up, and by how much its macro-F1 is surpassed."""
     untrained: tuple[str, ...]
     """Scored species that some fold had no other clip of."""
+    heard: tuple[str, ...] = ()
+    """Recipes that go on from a model which was trained on some of the clips."""
+    not_known: tuple[str, ...] = ()
+    """Recipes that go on from a model which may have been, for all that it says."""
+
+    def is_leaky(self, name: str) -> bool:
+        """Tell whether a system's figures are too high, for all that is known."""
+        return self.leaky or name in self.heard
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
@@ -110,6 +77,8 @@ class ProtocolResult:
             "n_folds": self.n_folds,
             "recipes": list(self.recipes),
             "untrained": list(self.untrained),
+            "recipes_that_heard_clips_before": list(self.heard),
+            "recipes_that_may_have": list(self.not_known),
             "leads": {
                 name: {"over": over, **asdict(lead)}
                 for name, (over, lead) in self.leads.items()
@@ -173,6 +142,11 @@ def run_protocol(settings: ProtocolRun, context: RunContext) -> ProtocolReport:
         name: make_recipe(name, sections, settings.recipe.get(name))
         for name in settings.recipes
     }
+    before = {
+        name: recipe.started_from()
+        for name, recipe in recipes.items()
+        if isinstance(recipe, GoesOn)
+    }
     taxa = read_taxa(Path(settings.taxa)) if settings.taxa else TAXA
     front_end = settings.front_end.front_end()
     pooled = load_pooled(
@@ -182,7 +156,7 @@ def run_protocol(settings: ProtocolRun, context: RunContext) -> ProtocolReport:
         only_scored=settings.species == "scored",
         n_workers=context.n_workers,
     )
-    run = _Run(settings, context, pooled, front_end, recipes, taxa)
+    run = _Run(settings, context, pooled, front_end, recipes, before, taxa)
     results = tuple(run.protocol(name) for name in settings.protocols)
     return _report(run, results)
 
@@ -196,6 +170,8 @@ class _Run:
     pooled: PooledClips
     front_end: FrontEndSettings
     recipes: dict[str, Recipe]
+    before: dict[str, tuple[Card, ...]]
+    """What recipes go on from."""
     taxa: Taxa
 
     @property
@@ -255,6 +231,16 @@ class _Run:
             recipes=tuple(self.recipes),
             leads=_leads(systems, tuple(self.recipes)),
             untrained=tuple(self.pooled.labels[k] for k in sorted(untrained)),
+            heard=self._going_on(heard=True),
+            not_known=self._going_on(heard=None),
+        )
+
+    def _going_on(self, *, heard: bool | None) -> tuple[str, ...]:
+        """Return recipes whose first model heard the clips, or None: may have."""
+        return tuple(
+            name
+            for name, cards in self.before.items()
+            if heard in {_heard(card, self.pooled) for card in cards}
         )
 
     def _look_ups(self, folds: list[Folds], rows: IntArray) -> dict[str, FloatArray]:
@@ -338,6 +324,18 @@ class _Run:
             )
         save_fold(path, logits, rows=rows)
         return logits, True
+
+
+def _heard(card: Card, pooled: PooledClips) -> bool | None:
+    """Tell whether a model was trained on some of the clips; None: not known.
+
+    By the table that it was trained with and by the names of its deployments: two
+    that are called alike are taken for one.
+    """
+    names = {clip.deployment for clip in pooled.arrays.clips} | set(pooled.deployments)
+    if card.manifest_sha256 == pooled.fingerprint or names & set(card.deployments):
+        return True
+    return False if card.deployments else None
 
 
 def _leads(

@@ -88,9 +88,11 @@ def _part(result: ProtocolResult) -> dict[str, Any]:
         "coarse": _table(result, COARSE, everything),
         "sure": _table(result, (*SURENESS, *CALIBRATION), result.recipes),
         # Plots of figures that mean nothing would be looked at all the same.
-        "plots": []
-        if result.leaky
-        else [_plots(name, result.systems[name]) for name in result.recipes],
+        "plots": [
+            _plots(name, result.systems[name])
+            for name in result.recipes
+            if not result.is_leaky(name)
+        ],
     }
 
 
@@ -131,7 +133,7 @@ def _species(report: ProtocolReport) -> list[dict[str, Any]]:
         for name in result.recipes:
             measured = result.systems[name]
             names, counts = measured.confusion["species"]
-            leaky = ", leaky" if result.leaky else ""
+            leaky = ", leaky" if result.is_leaky(name) else ""
             what = PROTOCOLS[result.protocol].removesuffix(", leaky")
             ranked = sorted(measured.classes, key=lambda c: -(c.f1 or 0.0))
             tables.append(

@@ -75,7 +75,7 @@ def title_of(result: ProtocolResult) -> str:
 
 def flags_of(result: ProtocolResult, name: str) -> list[str]:
     """Return what a row must say of itself, so that no row is taken for another."""
-    flags = ["leaky"] if result.leaky else []
+    flags = ["leaky"] if result.is_leaky(name) else []
     if name == DEPLOYMENT and result.protocol != "random":
         flags.append("at chance by design")
     return flags
@@ -150,6 +150,18 @@ def _about_leaks(report: ProtocolReport) -> list[Remark]:
         text = (
             "Random folds have clips of one deployment on both sides. Their rows show "
             "what such a split pretends, not what a model can do."
+        )
+        found.append(Remark("warning", text))
+    for name in dict.fromkeys(k for result in report.results for k in result.heard):
+        text = (
+            f"{name} goes on from a model that was trained on some of these "
+            "deployments: its figures are too high."
+        )
+        found.append(Remark("warning", text))
+    for name in dict.fromkeys(k for r in report.results for k in r.not_known):
+        text = (
+            f"What {name} goes on from does not say which deployments it was trained "
+            "on; if some of these are among them, its figures are too high."
         )
         found.append(Remark("warning", text))
     return found
@@ -258,7 +270,13 @@ def write_csv(report: ProtocolReport, path: Path) -> None:
                 for key, estimate in measured.figures.items():
                     low, high = estimate.interval or ("", "")
                     value = "" if estimate.value is None else estimate.value
-                    known = [result.protocol, int(result.leaky), name, kind, key]
+                    known = [
+                        result.protocol,
+                        int(result.is_leaky(name)),
+                        name,
+                        kind,
+                        key,
+                    ]
                     writer.writerow([*known, value, low, high])
 
 

@@ -26,7 +26,7 @@ from seacall.config import (
     TrainSettings,
     checked,
 )
-from seacall.data.arrays import ClipArrays
+from seacall.data.arrays import ClipArrays, subset
 from seacall.data.cache import FrontEndCache
 from seacall.data.loader import clip_tensors
 from seacall.data.manifest import Manifest
@@ -36,6 +36,7 @@ from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset, TrainingSet, training_set
 from seacall.learn.distill import DistillationLoss
 from seacall.learn.observe import Observer
+from seacall.learn.prototype_recipes import StudentPrototypesRecipe
 from seacall.learn.state import CHECKPOINT_NAME, last_weights
 from seacall.learn.teacher import convolutions_frozen, train_teacher, without_logits
 from seacall.learn.train import LabelLoss, fit
@@ -206,10 +207,11 @@ class DistilledRecipe(TeacherRecipe):
         )
 
 
-RECIPES: dict[str, type[StudentRecipe] | type[TeacherRecipe]] = {
+RECIPES: dict[str, type[StudentRecipe | TeacherRecipe | StudentPrototypesRecipe]] = {
     "student": StudentRecipe,
     "teacher": TeacherRecipe,
     "distilled": DistilledRecipe,
+    "student-prototypes": StudentPrototypesRecipe,
 }
 """What can be trained in the folds, by name."""
 
@@ -331,17 +333,6 @@ def _some(tensors: tuple[Tensor, ...], n_clips: int) -> tuple[Tensor, ...]:
     """Return some of the clips' first views."""
     rows = torch.from_numpy(_some_rows(n_clips))
     return tuple(part[rows] for part in tensors)
-
-
-def subset(arrays: ClipArrays, rows: npt.NDArray[np.int64]) -> ClipArrays:
-    """Return some of the clips, by their indices."""
-    return ClipArrays(
-        log_mel=arrays.log_mel[rows],
-        features=arrays.features[rows],
-        targets=arrays.targets[rows],
-        clips=tuple(arrays.clips[k] for k in rows),
-        failures=(),
-    )
 
 
 def _as_dataset(
