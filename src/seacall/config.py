@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from seacall.augmentation import AugmentSettings
+from seacall.augmentation import AugmentSettings, MaskSettings
 from seacall.errors import SettingsError
 from seacall.settings import Settings as Settings
 from seacall.settings import checked as checked
@@ -323,6 +323,56 @@ class TrainRun(Settings):
                 f"network={self.network!r}"
             )
         return self
+
+
+class PretrainAugment(AugmentSettings):
+    """How clips are varied for a trunk: bands are missing."""
+
+    mask: MaskSettings = MaskSettings(probability=0.5, n_frames=0, n_bands=7)
+    """Batch: masks."""
+
+
+class PretrainTraining(TrainSettings):
+    """The training loop for a trunk: few epochs, large steps, the mean of the weights.
+
+    The running mean does what a shrinking step size would do in a longer run.
+    """
+
+    epochs: int = Field(default=15, ge=1)
+    """Upper limit; early stopping may end the run before."""
+    batch_size: int = Field(default=32, ge=1)
+    """Clips in one step, in each process."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """AdamW step size after the warm-up."""
+    weight_decay: float = Field(default=0.02, ge=0)
+    """AdamW decoupled weight decay."""
+    warmup_epochs: int = Field(default=1, ge=0)
+    """Epochs over which the step size grows linearly from near zero."""
+    n_train_patches: int = Field(default=3, ge=0)
+    """Patches drawn at random from each clip in a training step; 0: all of them."""
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    """Share that the running mean of the weights keeps in each step; the mean is then
+    measured and saved. 0: the weights themselves are."""
+    augment: PretrainAugment = PretrainAugment()
+    """How training clips are varied."""
+
+
+class PretrainRun(Settings):
+    """Settings of ``seacall pretrain``."""
+
+    front_end: FrontEndChoice = FrontEndChoice()
+    """From recording to network input."""
+    weights: str | None = None
+    """EfficientAT checkpoint whose embedding the trunk learns to tell: a path, or
+    "download"; None: it learns from the labels alone."""
+    feature_weight: float = Field(default=1.0, ge=0)
+    """Weight of the embedding beside the labels."""
+    n_components: int = Field(default=96, ge=1)
+    """Principal components of the embedding that are learnt."""
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Share of each label that is spread over all classes (Szegedy et al. 2016)."""
+    train: PretrainTraining = PretrainTraining()
+    """The training loop."""
 
 
 class DistillRun(Settings):

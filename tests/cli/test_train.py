@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from seacall.config import DistillRun, TrainRun, checked, read_toml
+from seacall.config import DistillRun, PretrainRun, TrainRun, checked, read_toml
 from seacall.models.checkpoint import read_card
 
 SHORT = ("--epochs", 1, "--batch-size", 4, "--device", "cpu", "--quiet")
@@ -97,3 +97,18 @@ def test_prototypes_need_a_start(seacall, tiny_dataset, tmp_path):
     done = seacall("train", tiny_dataset, *options)
     assert done.code == 1
     assert "name its model folder as start" in done.error
+
+
+def test_a_trunk_is_taught_on_one_folder_and_given_prototypes_of_another(
+    seacall, tiny_dataset, tmp_path
+):
+    trunk, out = tmp_path / "trunk", tmp_path / "out"
+    done = seacall("pretrain", tiny_dataset, "-o", trunk, *SHORT, "--views", 2)
+    assert done.code == 0, done.err
+    settings = checked(PretrainRun, read_toml(trunk / "settings.toml"))
+    assert settings.train.augment.mask.probability == 0.5
+    assert settings.front_end.profile == "original-16k"
+    head = ("--network", "student", "--start", trunk, "--head", "prototypes")
+    done = seacall("train", tiny_dataset, "-o", out, *head, "--quiet")
+    assert done.code == 0, done.err
+    assert read_card(out).pretrained == read_card(trunk).name

@@ -51,6 +51,7 @@ for verb in (
     build.demo,
     build.prepare,
     train.train,
+    train.pretrain,
     train.distill,
     evaluate.evaluate,
     judge.calibrate,

@@ -1,4 +1,4 @@
-"""The commands that train: train, distill."""
+"""The commands that train: train, pretrain, distill."""
 
 from __future__ import annotations
 
@@ -122,6 +122,71 @@ def train(
 
         keep_settings(settings, out, console, resume=resume)
         result = runs.train(settings, context)
+    _print_card(result.card, out, as_json=as_json)
+    finish_with_failures([f.reason for f in result.failures], console)
+
+
+def pretrain(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Dataset folders, as seacall prepare writes them: of the first come "
+            "classes, validation and test, of the others more to train on."
+        ),
+    ],
+    out: Out,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="EfficientAT checkpoint, to learn what it hears: a path, or download. "
+            "Default: learn from the labels alone."
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Front end. Default: the first dataset's.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs (15).")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Clips in a step (32).")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="AdamW step size (0.003).")
+    ] = None,
+    views: Views = None,
+    balance: Balance = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    workers: Workers = 1,
+    resume: Resume = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Teach a student's trunk on labelled clips, such as simulated ones.
+
+    The result is a model folder for train --start.
+    """
+    from seacall.config import PretrainRun
+
+    console = console_for(quiet=quiet, verbose=verbose)
+    data, *extra = folders
+    settings = settings_from(
+        PretrainRun,
+        config,
+        {
+            "weights": weights,
+            "front_end": given_front_end(config, data, None),
+            "front_end.profile": profile,
+            **_loop(epochs, batch_size, learning_rate, seed),
+            **_varied(views, balance),
+        },
+    )
+    with _context(data, out, device, console, resume, workers, extra) as context:
+        from seacall.learn.pretrain import pretrain as run
+
+        keep_settings(settings, out, console, resume=resume)
+        result = run(settings, context)
     _print_card(result.card, out, as_json=as_json)
     finish_with_failures([f.reason for f in result.failures], console)
 

@@ -117,6 +117,30 @@ def view_rng(augment: AugmentSettings, sha256: str, view: int) -> np.random.Gene
     return np.random.default_rng([augment.seed, view, int(sha256[:32], 16)])
 
 
+def view_waveform(
+    clip: Float32,
+    path: Path,
+    view: int,
+    augment: AugmentSettings,
+    front_end: FrontEndSettings,
+) -> Float32:
+    """Return a changed view of a clip as a waveform.
+
+    Parameters
+    ----------
+    clip
+        Conditioned samples of ``path``, shape ``(clip_length,)``.
+    view
+        From 1; 0 would be the clip itself.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read, or the folder of backgrounds holds none.
+    """
+    return _changed(clip, recording_sha256(path), view, augment, front_end)
+
+
 def background(
     change: Change, augment: AugmentSettings, front_end: FrontEndSettings
 ) -> Float32 | None:
@@ -158,15 +182,25 @@ class _Job:
         )
 
     def _view(self, clip: Float32, sha256: str, view: int) -> ClipInputs:
-        change = choose_change(view_rng(self.augment, sha256, view), self.augment)
-        y = apply_change(
-            clip,
-            change,
-            sample_rate=self.front_end.profile.sample_rate,
-            background=background(change, self.augment, self.front_end),
-            fit=self.front_end.clip.fit,
-        )
+        y = _changed(clip, sha256, view, self.augment, self.front_end)
         return clip_inputs(y, self.front_end)
+
+
+def _changed(
+    clip: Float32,
+    sha256: str,
+    view: int,
+    augment: AugmentSettings,
+    front_end: FrontEndSettings,
+) -> Float32:
+    change = choose_change(view_rng(augment, sha256, view), augment)
+    return apply_change(
+        clip,
+        change,
+        sample_rate=front_end.profile.sample_rate,
+        background=background(change, augment, front_end),
+        fit=front_end.clip.fit,
+    )
 
 
 def _call(job: _Job) -> tuple[NDArray[np.int16], Float32]:

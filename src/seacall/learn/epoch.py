@@ -84,7 +84,7 @@ def train_epoch(
         _descend(loss, network, optimizer, precision, gradient_clip=gradient_clip)
         if average:
             average.update()
-        tally.add(loss, logits, targets)
+        tally.add(loss, class_logits(criterion, logits), targets)
         if on_step:
             on_step(step + 1, asdict(tally.own_figures()))
     return tally.figures()
@@ -109,8 +109,18 @@ def evaluate_epoch(
             with precision.autocast():
                 logits = network(as_float(x), features).float()
             asked = cached[0] if cached else logits
-            tally.add(criterion(logits, asked, targets), logits, targets)
+            loss = criterion(logits, asked, targets)
+            tally.add(loss, class_logits(criterion, logits), targets)
     return tally.own_figures()
+
+
+def class_logits(criterion: nn.Module, outputs: Tensor) -> Tensor:
+    """Return the logits of classes among all that a network answers.
+
+    A criterion that looks at more of it says by ``n_classes`` how many columns, the
+    first, are classes.
+    """
+    return outputs[:, : getattr(criterion, "n_classes", None)]
 
 
 class _Tally:

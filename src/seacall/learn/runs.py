@@ -52,7 +52,7 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
     """
     with processes.group(context.device):
         front_end = settings.front_end.front_end()
-        dataset = _open(context, front_end, settings.train.augment)
+        dataset = open_dataset(context, front_end, settings.train.augment)
         torch.manual_seed(settings.train.seed)
         network: nn.Module
         is_teacher = settings.network == "vggish"
@@ -63,7 +63,7 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
         start = settings.student.start
         starts = () if start is None else (read_card(Path(start)),)
         first = settings.teacher.weights if is_teacher else None
-        card = _card(
+        card = card_of(
             network,
             dataset,
             front_end,
@@ -104,7 +104,7 @@ def distill(
         chosen, first = settings.front_end, teachers[0].card
         front_end = chosen.front_end() if chosen else first.front_end
         augment = settings.train.augment
-        dataset = _open(context, front_end, augment, labels=first.labels)
+        dataset = open_dataset(context, front_end, augment, labels=first.labels)
         torch.manual_seed(settings.train.seed)
         student = fresh_student(dataset)
         asked = ask_teachers(teachers, dataset, front_end, augment, context)
@@ -118,7 +118,7 @@ def distill(
             context,
             "student",
         )
-        card = _card(
+        card = card_of(
             student,
             dataset,
             front_end,
@@ -144,12 +144,21 @@ def _compare_sizes(
     )
 
 
-def _open(
+def open_dataset(
     context: RunContext,
     front_end: FrontEndSettings,
     augment: AugmentSettings,
     labels: tuple[str, ...] | None = None,
 ) -> Dataset:
+    """Read what a run is to train on, say what it is, and make its folder.
+
+    Raises
+    ------
+    SettingsError
+        If the output folder holds a run already.
+    AnnotationError
+        If there is nothing to train on.
+    """
     _refuse_used_folder(context.out, resume=context.resume)
     dataset = load_dataset(
         context.data,
@@ -191,7 +200,7 @@ def _refuse_used_folder(out: Path, *, resume: bool) -> None:
         )
 
 
-def _card(
+def card_of(
     network: nn.Module,
     dataset: Dataset,
     front_end: FrontEndSettings,
@@ -202,6 +211,13 @@ def _card(
     pretrained: str | None = None,
     heard_before: Sequence[Card] = (),
 ) -> Card:
+    """Return the card of a network that was trained on a dataset.
+
+    Parameters
+    ----------
+    heard_before
+        Cards of models that it learnt from: a teacher, what it started from.
+    """
     architecture: Literal["AudioTransformerStudent", "VGGishTeacher"] = (
         "VGGishTeacher"
         if isinstance(network, VGGishTeacher)

@@ -76,7 +76,8 @@ def fit(
     ----------
     train, val
         Network input, raw features, class numbers and, for distillation, the teacher's
-        logits: tensors with the same first axis. Log-mel may be in fixed point.
+        logits, or what else the criterion compares with: tensors with the same first
+        axis. Log-mel may be in fixed point.
     folder
         Where the checkpoint is kept.
     rates
