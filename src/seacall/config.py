@@ -278,7 +278,8 @@ class TeacherSettings(Settings):
     convolution_rate: float = Field(default=0.3, gt=0)
     """Step size of trained convolutions, as a share of the learning rate."""
     weights: str | None = None
-    """VGGish checkpoint: a path, or "download"; None: initialised at random (He)."""
+    """Checkpoint of the network, VGGish or EfficientAT: a path, or "download"; None:
+    VGGish is initialised at random (He)."""
 
 
 class StudentSettings(Settings):
@@ -304,8 +305,9 @@ class StudentSettings(Settings):
 class TrainRun(Settings):
     """Settings of ``seacall train``."""
 
-    network: Literal["vggish", "student"] = "vggish"
-    """The teacher, or the student alone (without distillation)."""
+    network: Literal["vggish", "efficientat", "student"] = "vggish"
+    """A teacher, or the student alone (without distillation). EfficientAT is kept as
+    published, and class prototypes are put behind it."""
     front_end: FrontEndChoice = FrontEndChoice()
     """From recording to network input."""
     teacher: TeacherSettings = TeacherSettings()
@@ -314,6 +316,15 @@ class TrainRun(Settings):
     """What a student alone starts from, and its last layer."""
     train: TrainSettings = TrainSettings()
     """The training loop."""
+
+    @model_validator(mode="after")
+    def _efficientat_needs_weights(self) -> Self:
+        if self.network == "efficientat" and self.teacher.weights is None:
+            raise ValueError(
+                "network='efficientat' is kept as published; give its weights: "
+                "--weights PATH, or --weights download"
+            )
+        return self
 
     @model_validator(mode="after")
     def _only_students_start_from_students(self) -> Self:

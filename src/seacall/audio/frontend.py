@@ -8,7 +8,7 @@ that a clip's numbers do not depend on how the recording was read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class ClipInputs:
     """Patches, shape ``(n_patches, 96, 64)``."""
     features: Float32
     """Raw features, shape ``(18,)``."""
+    waveform: Callable[[], Float32] | None = None
+    """Gives the conditioned clip, shape ``(clip_length,)``, to models that take it;
+    None: it was not kept."""
 
 
 class Conditioner:

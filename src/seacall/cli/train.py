@@ -47,11 +47,16 @@ def train(
     out: Out,
     network: Annotated[
         str | None,
-        typer.Option(help="vggish (the teacher), or student: without distillation."),
+        typer.Option(
+            help="vggish or efficientat (teachers), or student: without distillation."
+        ),
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="VGGish checkpoint: a path, or download. Default: random."),
+        typer.Option(
+            help="The teacher's checkpoint: a path, or download. Default: VGGish at "
+            "random."
+        ),
     ] = None,
     convolutions: Annotated[
         str | None,

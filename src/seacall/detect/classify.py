@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from seacall.audio.frontend import (
     clip_inputs,
     recording_clips,
 )
+from seacall.errors import SettingsError
 from seacall.events import Clip
 from seacall.labels import UNKNOWN
 from seacall.models.backend import Classifier, load_classifier, scores_from_logits
@@ -107,10 +109,28 @@ def judge_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Judged
     """Run the network on clips that the front end has been through, and judge them."""
     card = classifier.card
     log_mel = np.stack([one.log_mel for one in inputs])
-    logits = classifier.logits(log_mel, np.stack([one.features for one in inputs]))
+    x = log_mel if card.takes == "patches" else _waveforms(inputs, card)
+    logits = classifier.logits(x, np.stack([one.features for one in inputs]))
     reasons = refusals(logits, log_mel, card)
     scores = refuse(scores_from_logits(logits, card), reasons)
     return Judged(logits=logits, scores=scores, refusals=reasons)
+
+
+def _waveforms(inputs: Sequence[ClipInputs], card: Card) -> Float32:
+    """Return the clips for a model that takes them as they are, ``(n, clip_length)``.
+
+    Raises
+    ------
+    SettingsError
+        If they were not kept.
+    """
+    found = [one.waveform() for one in inputs if one.waveform is not None]
+    if len(found) < len(inputs):
+        raise SettingsError(
+            f"{card.name} takes waveforms, which are not at hand here; "
+            "use a model that takes patches, such as a student distilled from it"
+        )
+    return np.stack(found)
 
 
 def score_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Float32:
@@ -148,7 +168,11 @@ def classify_recording(
     front_end = classifier.card.front_end
     clips = recording_clips(path, front_end, hop_s=hop_s)
     while batch := list(islice(clips, batch_size)):
-        judged = judge_inputs(classifier, [clip_inputs(y, front_end) for _, y in batch])
+        inputs = [
+            replace(clip_inputs(y, front_end), waveform=partial(np.asarray, y))
+            for _, y in batch
+        ]
+        judged = judge_inputs(classifier, inputs)
         for k, (clip, _) in enumerate(batch):
             yield ClipScores(clip, judged.scores[k], judged.refusals[k])
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from seacall.audio.frontend import ClipInputs
 from seacall.data.arrays import ClipArrays
 from seacall.errors import AnnotationError, SettingsError
 from seacall.learn.calibrate import METHODS, Fitted, Method, calibrate
 from seacall.learn.held_out import HeldOut
+from seacall.learn.measure import inputs_of
 from seacall.learn.metrics import calibration_error
 from seacall.learn.thresholds import CONFIDENCE, Thresholds, thresholds_for_precision
 from seacall.learn.unknown import SHIPPED, Heard, hear, measure_unknown
@@ -89,7 +89,8 @@ def held_out_clips(
         raise AnnotationError(
             f"{root}: holds no recording that can be used; choose another split"
         )
-    heard = hear(classifier, _inputs(arrays))
+    rows = range(len(arrays.targets))
+    heard = hear(classifier, inputs_of(arrays, rows, classifier.card))
     found = HeldOut(
         labels=classifier.card.labels,
         logits=heard.logits,
@@ -97,11 +98,6 @@ def held_out_clips(
         deployments=tuple(clip.deployment for clip in arrays.clips),
     )
     return found, heard
-
-
-def _inputs(arrays: ClipArrays) -> list[ClipInputs]:
-    pairs = zip(arrays.log_mel, arrays.features, strict=True)
-    return [ClipInputs(log_mel, features) for log_mel, features in pairs]
 
 
 def known_only(held_out: HeldOut, heard: Heard | None) -> tuple[Heard, Any]:

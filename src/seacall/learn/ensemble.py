@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from seacall.augmentation import AugmentSettings
 from seacall.config import FrontEndSettings
 from seacall.data.arrays import ClipArrays
+from seacall.data.manifest import LabelledClip
 from seacall.errors import AnnotationError, CheckpointError
 from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset, load_dataset
+from seacall.learn.heard import logits_of_waveforms, takes_waveforms
 from seacall.models.calibrated import calibrated
 from seacall.models.checkpoint import Card
 from seacall.models.network import load_model
@@ -93,21 +95,51 @@ def ask_teachers(
     answers = []
     for number, teacher in enumerate(teachers, start=1):
         name = "teacher" if alone else f"teacher {number}"
-        own = dataset
-        if teacher.card.front_end != front_end:
-            own = _through(teacher.card.front_end, dataset, augment, context)
-        asked = [
-            logits_of(teacher.network, part, context, stage=f"{name}, {split}")
-            for split, part in (
-                ("train", own.training().tensors),
-                ("val", own.tensors("val")),
-            )
-        ]
+        asked = _asked(teacher, dataset, front_end, augment, context, name=name)
         answers.append(
             asked if alone else [_log_scores(part, teacher.card) for part in asked]
         )
     train, val = (torch.stack(same).mean(dim=0) for same in zip(*answers, strict=True))
     return train, val
+
+
+def _asked(
+    teacher: Teacher,
+    dataset: Dataset,
+    front_end: FrontEndSettings,
+    augment: AugmentSettings,
+    context: RunContext,
+    *,
+    name: str,
+) -> list[Tensor]:
+    """Return one teacher's logits of the training clips and of those to validate."""
+    network, own_front_end = teacher.network, teacher.card.front_end
+    if takes_waveforms(network):
+        parts = (dataset.train, *dataset.extra)
+        clips = [clip for part in parts for clip in part.clips]
+        asked: list[tuple[str, Sequence[LabelledClip], AugmentSettings | None]] = [
+            ("train", clips, augment),
+            ("val", dataset.val.clips, None),
+        ]
+        return [
+            logits_of_waveforms(
+                network,
+                part,
+                own_front_end,
+                context,
+                stage=f"{name}, {split}",
+                augment=views,
+            )
+            for split, part, views in asked
+        ]
+    own = dataset
+    if own_front_end != front_end:
+        own = _through(own_front_end, dataset, augment, context)
+    train, val = own.training().tensors, own.tensors("val")
+    return [
+        logits_of(network, part, context, stage=f"{name}, {split}")
+        for split, part in (("train", train), ("val", val))
+    ]
 
 
 def _log_scores(logits: Tensor, card: Card) -> Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from seacall.audio.frontend import first_clip
 from seacall.augmentation import AugmentSettings
@@ -97,10 +98,47 @@ def heard_in(
         What to call this when telling how far it is.
     """
     teacher = teacher.to(context.device).eval()
+    ask = teacher.embed
+    return _asked(ask, clips, front_end, context, stage, augment).numpy()
+
+
+def logits_of_waveforms(
+    network: nn.Module,
+    clips: Sequence[LabelledClip],
+    front_end: FrontEndSettings,
+    context: RunContext,
+    *,
+    stage: str,
+    augment: AugmentSettings | None = None,
+) -> Tensor:
+    """Ask a network that takes waveforms about each clip and view.
+
+    Returns
+    -------
+    logits
+        Shape ``(n_views * n, n_classes)``, on the CPU.
+    """
+    network = network.to(context.device).eval()
+    with torch.no_grad():
+        return _asked(network, clips, front_end, context, stage, augment)
+
+
+def takes_waveforms(network: nn.Module) -> bool:
+    """Tell whether a network is given a clip's waveform instead of its patches."""
+    return getattr(network, "takes", "patches") == "waveform"
+
+
+def _asked(
+    ask: Callable[[Tensor], Tensor],
+    clips: Sequence[LabelledClip],
+    front_end: FrontEndSettings,
+    context: RunContext,
+    stage: str,
+    augment: AugmentSettings | None,
+) -> Tensor:
     n = len(clips) * (1 if augment is None else augment.n_views)
-    parts: list[Float32] = []
+    parts: list[Tensor] = []
     for y in waveforms(clips, front_end, augment):
-        heard = teacher.embed(torch.from_numpy(y).to(context.device)[None])
-        parts.append(heard[0].cpu().numpy())
+        parts.append(ask(torch.from_numpy(y).to(context.device)[None]).cpu())
         context.observer.progress(stage, len(parts), n)
-    return np.stack(parts)
+    return torch.cat(parts)

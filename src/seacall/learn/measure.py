@@ -6,13 +6,14 @@ What is measured is what ships: scores come from ``detect.classify``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seacall.audio.frontend import ClipInputs
+from seacall.audio.frontend import ClipInputs, first_clip
 from seacall.data.arrays import ClipArrays
 from seacall.data.split import Split
 from seacall.detect.classify import BATCH_SIZE, score_inputs
@@ -58,8 +59,7 @@ def predict(
     parts = []
     for start in range(0, n_clips, BATCH_SIZE):
         rows = range(start, min(start + BATCH_SIZE, n_clips))
-        inputs = [ClipInputs(arrays.log_mel[i], arrays.features[i]) for i in rows]
-        parts.append(score_inputs(classifier, inputs))
+        parts.append(score_inputs(classifier, inputs_of(arrays, rows, classifier.card)))
         observer.progress(f"scoring, {split}", rows.stop, n_clips)
     return Predictions(
         labels=classifier.card.labels,
@@ -72,6 +72,18 @@ def predict(
         sample_rates=np.array([clip.sample_rate for clip in arrays.clips]),
         split=split,
     )
+
+
+def inputs_of(arrays: ClipArrays, rows: Iterable[int], card: Card) -> list[ClipInputs]:
+    """Return what a model may ask of some clips; waveforms are read when it does."""
+    return [
+        ClipInputs(
+            arrays.log_mel[i],
+            arrays.features[i],
+            waveform=partial(first_clip, arrays.clips[i].path, card.front_end),
+        )
+        for i in rows
+    ]
 
 
 def measure(

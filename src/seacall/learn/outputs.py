@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from seacall.config import write_toml
+from seacall.config import FrontEndSettings, write_toml
 from seacall.data.manifest import SETTINGS_FILE
 from seacall.learn.calibrate import calibration_temperature
 from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset
 from seacall.learn.export import export_onnx
+from seacall.learn.heard import logits_of_waveforms, takes_waveforms
 from seacall.learn.measure import measure, summary
 from seacall.learn.plots import plot_curves
 from seacall.learn.tables import write_curves
@@ -69,9 +70,8 @@ def finish(
         With calibration temperature, sizes, sha256 and figures filled in.
     """
     out = context.out
-    card = card.model_copy(
-        update={"calibration": _calibrated(network, dataset, context)}
-    )
+    calibration = _calibrated(network, dataset, card.front_end, context)
+    card = card.model_copy(update={"calibration": calibration})
     network = network.to("cpu")
     save_pth(network, out / names.best)
     if result.history:
@@ -106,11 +106,18 @@ def finish(
 
 
 def _calibrated(
-    network: nn.Module, dataset: Dataset, context: RunContext
+    network: nn.Module,
+    dataset: Dataset,
+    front_end: FrontEndSettings,
+    context: RunContext,
 ) -> Calibration:
-    logits = logits_of(
-        network, dataset.tensors("val"), context, stage="calibration"
-    ).numpy()
+    stage = "calibration"
+    if takes_waveforms(network):
+        clips = dataset.val.clips
+        asked = logits_of_waveforms(network, clips, front_end, context, stage=stage)
+    else:
+        asked = logits_of(network, dataset.tensors("val"), context, stage=stage)
+    logits = asked.numpy()
     temperature = calibration_temperature(
         logits.astype(np.float32), dataset.val.targets
     )

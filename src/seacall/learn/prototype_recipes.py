@@ -15,12 +15,20 @@ import torch
 from numpy.typing import NDArray
 from pydantic import PrivateAttr, model_validator
 
-from seacall.config import FrontEndChoice, Settings, StudentSettings
+from seacall.config import (
+    FrontEndChoice,
+    Settings,
+    StudentSettings,
+    TeacherSettings,
+)
 from seacall.data.arrays import ClipArrays, subset
 from seacall.learn.context import RunContext
+from seacall.learn.efficientat import prototypes_of_clips
+from seacall.learn.heard import heard_in, open_efficientat
 from seacall.learn.prototypes import balanced_weights, prototypes
 from seacall.learn.student import load_trunk
 from seacall.models.checkpoint import WEIGHTS_NAME, Card, read_card
+from seacall.models.mn04 import efficientat_teacher
 
 Float32 = NDArray[np.float32]
 
@@ -98,6 +106,50 @@ class StudentPrototypesRecipe(Settings):
     @property
     def _folder(self) -> Path:
         return Path(str(self.student.start))
+
+
+class EfficientATRecipe(Settings):
+    """EfficientAT mn04 as published, and prototypes of the classes."""
+
+    front_end: FrontEndChoice = FrontEndChoice()
+    """That of the run: how clips are cut and conditioned."""
+    teacher: TeacherSettings = TeacherSettings()
+    """The published weights, as ``weights``."""
+    _kept: dict[Path, Float32] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _needs_weights(self) -> Self:
+        if self.teacher.weights is None:
+            raise ValueError(
+                "the recipe efficientat needs published weights; set teacher.weights "
+                'to a path or "download"'
+            )
+        return self
+
+    def fit_predict(
+        self,
+        train: ClipArrays,
+        test: ClipArrays,
+        *,
+        labels: tuple[str, ...],
+        seed: int,
+        context: RunContext,
+    ) -> Float32:
+        """Compare the clips asked about with each class's mean; draws nothing."""
+        front_end = self.front_end.front_end()
+
+        def embed(arrays: ClipArrays) -> Float32:
+            network, _ = open_efficientat(str(self.teacher.weights))
+            rate = front_end.profile.sample_rate
+            teacher = efficientat_teacher(network, len(labels), sample_rate=rate)
+            stage = "EfficientAT"
+            return heard_in(teacher, arrays.clips, front_end, context, stage=stage)
+
+        heard = _embedded(train, embed, self._kept)
+        layer = prototypes_of_clips(
+            heard, train.targets, train.clips, n_classes=len(labels)
+        )
+        return layer.logits(_embedded(test, embed, self._kept)).astype(np.float32)
 
 
 def _embedded(

@@ -36,7 +36,7 @@ from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset, TrainingSet, training_set
 from seacall.learn.distill import DistillationLoss
 from seacall.learn.observe import Observer
-from seacall.learn.prototype_recipes import StudentPrototypesRecipe
+from seacall.learn.prototype_recipes import EfficientATRecipe, StudentPrototypesRecipe
 from seacall.learn.state import CHECKPOINT_NAME, last_weights
 from seacall.learn.teacher import convolutions_frozen, train_teacher, without_logits
 from seacall.learn.train import LabelLoss, fit
@@ -207,11 +207,15 @@ class DistilledRecipe(TeacherRecipe):
         )
 
 
-RECIPES: dict[str, type[StudentRecipe | TeacherRecipe | StudentPrototypesRecipe]] = {
+RECIPES: dict[
+    str,
+    type[StudentRecipe | TeacherRecipe | StudentPrototypesRecipe | EfficientATRecipe],
+] = {
     "student": StudentRecipe,
     "teacher": TeacherRecipe,
     "distilled": DistilledRecipe,
     "student-prototypes": StudentPrototypesRecipe,
+    "efficientat": EfficientATRecipe,
 }
 """What can be trained in the folds, by name."""
 

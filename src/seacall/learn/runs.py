@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,13 +23,14 @@ from seacall.learn import processes
 from seacall.learn.context import RunContext, fit_and_tell
 from seacall.learn.dataset import Dataset, load_dataset, require_trainable
 from seacall.learn.distill import DistillationLoss
+from seacall.learn.efficientat import train_efficientat
 from seacall.learn.ensemble import Teacher, ask_teachers, load_teachers
+from seacall.learn.heard import takes_waveforms
 from seacall.learn.outputs import STUDENT_FILES, TEACHER_FILES, finish
 from seacall.learn.student import fresh_student, heard_by, train_student
 from seacall.learn.teacher import train_teacher
 from seacall.learn.train import CHECKPOINT_NAME
 from seacall.models.checkpoint import CARD_NAME, Card, read_card
-from seacall.models.vggish import VGGishTeacher
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,17 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
     """
     with processes.group(context.device):
         front_end = settings.front_end.front_end()
-        dataset = open_dataset(context, front_end, settings.train.augment)
+        views = settings.train.augment
+        if settings.network == "efficientat":  # it is given waveforms, not patches
+            views = AugmentSettings()
+        dataset = open_dataset(context, front_end, views)
         torch.manual_seed(settings.train.seed)
         network: nn.Module
-        is_teacher = settings.network == "vggish"
-        if is_teacher:
+        is_teacher = settings.network != "student"
+        if settings.network == "vggish":
             network, result = train_teacher(dataset, settings, context)
+        elif settings.network == "efficientat":
+            network, result = train_efficientat(dataset, settings, context)
         else:
             network, result = train_student(dataset, settings, context)
         start = settings.student.start
@@ -218,17 +224,14 @@ def card_of(
     heard_before
         Cards of models that it learnt from: a teacher, what it started from.
     """
-    architecture: Literal["AudioTransformerStudent", "VGGishTeacher"] = (
-        "VGGishTeacher"
-        if isinstance(network, VGGishTeacher)
-        else "AudioTransformerStudent"
-    )
+    architecture: Any = type(network).__name__
     if dataset.extra_manifests:
         extra = {m.root.name: m.fingerprint() for m in dataset.extra_manifests}
         training = {**training, "extra": extra}
     return Card(
         seacall_version=metadata.version("seacall"),
         architecture=architecture,
+        takes="waveform" if takes_waveforms(network) else "patches",
         labels=dataset.labels,
         front_end=front_end,
         seed=seed,

@@ -1,4 +1,4 @@
-"""Run a model folder: patches and features in, logits out, whatever the engine."""
+"""Run a model folder: clips in, logits out, whatever the engine."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ class Classifier(Protocol):
     """What every engine gives: logits of clips."""
 
     card: Card
+    """Its ``takes`` says what the model is to be given of a clip."""
 
-    def logits(self, log_mel: Float32, features: Float32) -> Float32:
+    def logits(self, x: Float32, features: Float32) -> Float32:
         """Classify clips.
 
         Parameters
         ----------
-        log_mel
-            Patches, shape ``(n_clips, n_patches, 96, 64)``.
+        x
+            Patches, shape ``(n_clips, n_patches, 96, 64)``; for a model that takes the
+            waveform, conditioned clips, ``(n_clips, clip_length)``.
         features
             Raw features, shape ``(n_clips, 18)``.
 
@@ -67,9 +69,10 @@ class OnnxClassifier:
                 f"{path}: ONNX Runtime cannot load it ({error}); export it again"
             ) from error
 
-    def logits(self, log_mel: Float32, features: Float32) -> Float32:
+    def logits(self, x: Float32, features: Float32) -> Float32:
         """Classify clips; see :meth:`Classifier.logits`."""
-        inputs = {"log_mel": log_mel, "features": features}
+        name = "waveform" if self.card.takes == "waveform" else "log_mel"
+        inputs = {name: x, "features": features}
         logits: Float32 = self._session.run(["logits"], inputs)[0]
         return logits
 
@@ -85,13 +88,13 @@ class TorchClassifier:
         self._device = device
         self._network = load_network(folder).to(device).eval()
 
-    def logits(self, log_mel: Float32, features: Float32) -> Float32:
+    def logits(self, x: Float32, features: Float32) -> Float32:
         """Classify clips; see :meth:`Classifier.logits`."""
         import torch
 
         with torch.inference_mode():
             logits = self._network(
-                torch.from_numpy(log_mel).to(self._device),
+                torch.from_numpy(x).to(self._device),
                 torch.from_numpy(features).to(self._device),
             )
         result: Float32 = logits.cpu().numpy()

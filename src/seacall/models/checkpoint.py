@@ -26,6 +26,7 @@ NEVER = 1.0
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+Takes = Literal["patches", "waveform"]
 KnownBy = Literal[
     "none", "max_logit", "energy", "max_score", "entropy", "not_unknown", "combined"
 ]
@@ -91,8 +92,12 @@ class Card(Settings):
     """Layout of this file."""
     seacall_version: str
     """Version that wrote it."""
-    architecture: Literal["AudioTransformerStudent", "VGGishTeacher"]
+    architecture: Literal[
+        "AudioTransformerStudent", "VGGishTeacher", "EfficientATTeacher"
+    ]
     """Network class."""
+    takes: Takes = "patches"
+    """Patches and features of a clip; or its waveform, conditioned by the front end."""
     labels: tuple[str, ...] = Field(min_length=2)
     """Classes in the order of the scores; the last is ``unknown``."""
     front_end: FrontEndSettings

@@ -19,6 +19,7 @@ from seacall.models.checkpoint import (
     write_card,
 )
 from seacall.models.device import choose_device
+from seacall.models.mn04 import EfficientATTeacher
 from seacall.models.size import model_size
 from seacall.models.student import AudioTransformerStudent
 from seacall.models.vggish import VGGishTeacher
@@ -30,9 +31,12 @@ from seacall.models.weights import (
     write_safetensors,
 )
 
-ARCHITECTURES: dict[str, type[AudioTransformerStudent] | type[VGGishTeacher]] = {
+ARCHITECTURES: dict[
+    str, type[AudioTransformerStudent | VGGishTeacher | EfficientATTeacher]
+] = {
     "AudioTransformerStudent": AudioTransformerStudent,
     "VGGishTeacher": VGGishTeacher,
+    "EfficientATTeacher": EfficientATTeacher,
 }
 
 
@@ -56,7 +60,13 @@ def save_model(network: nn.Module, folder: Path, card: Card) -> Card:
     """Write a model folder: weights as safetensors, and the card with its sizes."""
     folder.mkdir(parents=True, exist_ok=True)
     write_safetensors(network, folder / WEIGHTS_NAME)
-    size = model_size(network, n_patches=card.front_end.n_patches)
+    clip = card.front_end
+    shape = (
+        (clip.clip_length,)
+        if card.takes == "waveform"
+        else (clip.n_patches, clip.profile.n_frames, clip.profile.n_mels)
+    )
+    size = model_size(network, shape=shape)
     counts = {
         "n_parameters": size.n_parameters,
         "n_multiply_adds": size.n_multiply_adds,

@@ -19,7 +19,9 @@ class ModelSize:
     """For one clip; convolutions and fully connected layers."""
 
 
-def model_size(network: nn.Module, *, n_patches: int = 5) -> ModelSize:
+def model_size(
+    network: nn.Module, *, n_patches: int = 5, shape: tuple[int, ...] | None = None
+) -> ModelSize:
     """Count a classifier's parameters, bytes and multiply-adds.
 
     Parameters
@@ -28,16 +30,18 @@ def model_size(network: nn.Module, *, n_patches: int = 5) -> ModelSize:
         Takes patches ``(1, n_patches, 96, 64)`` and features ``(1, 18)``.
     n_patches
         Patches in one clip.
+    shape
+        Of one clip, for a network that takes something else; None: patches.
     """
     parameters = list(network.parameters())
     return ModelSize(
         n_parameters=sum(p.numel() for p in parameters),
         n_bytes=sum(p.numel() * p.element_size() for p in parameters),
-        n_multiply_adds=_multiply_adds(network, n_patches=n_patches),
+        n_multiply_adds=_multiply_adds(network, shape=shape or (n_patches, 96, 64)),
     )
 
 
-def _multiply_adds(network: nn.Module, *, n_patches: int) -> int:
+def _multiply_adds(network: nn.Module, *, shape: tuple[int, ...]) -> int:
     total = 0
 
     def count(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -52,7 +56,7 @@ def _multiply_adds(network: nn.Module, *, n_patches: int) -> int:
     was_training = network.training
     try:
         with torch.inference_mode():
-            network.eval()(torch.zeros(1, n_patches, 96, 64), torch.zeros(1, 18))
+            network.eval()(torch.zeros(1, *shape), torch.zeros(1, 18))
     finally:
         network.train(was_training)
         for hook in hooks:
