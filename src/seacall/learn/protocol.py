@@ -19,6 +19,7 @@ from seacall.config import FrontEndSettings
 from seacall.data.arrays import subset
 from seacall.learn.baselines import baseline_scores
 from seacall.learn.bootstrap import bootstrap_weights, percentile_interval
+from seacall.learn.closed_form import GoesOn
 from seacall.learn.context import RunContext
 from seacall.learn.evaluation import HEADLINE, LEVEL, Estimate
 from seacall.learn.folds import PROTOCOLS, Folds, Protocol, make_folds
@@ -35,7 +36,6 @@ from seacall.learn.pooled import PooledClips, load_pooled
 from seacall.learn.protocol_figures import Measured, measure_system
 from seacall.learn.protocol_run import ProtocolRun as ProtocolRun
 from seacall.learn.protocol_tables import Asked, calibrated_apart
-from seacall.learn.prototype_recipes import GoesOn
 from seacall.learn.recipes import Recipe, make_recipe
 from seacall.models.checkpoint import Card
 from seacall.taxonomy import TAXA, Taxa, read_taxa

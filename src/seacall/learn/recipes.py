@@ -32,11 +32,11 @@ from seacall.data.loader import clip_tensors
 from seacall.data.manifest import Manifest
 from seacall.data.views import Views, load_views
 from seacall.errors import SettingsError
+from seacall.learn.closed_form import EfficientATRecipe, StudentPrototypesRecipe
 from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset, TrainingSet, training_set
 from seacall.learn.distill import DistillationLoss
 from seacall.learn.observe import Observer
-from seacall.learn.prototype_recipes import EfficientATRecipe, StudentPrototypesRecipe
 from seacall.learn.state import CHECKPOINT_NAME, last_weights
 from seacall.learn.teacher import convolutions_frozen, train_teacher, without_logits
 from seacall.learn.train import LabelLoss, fit

@@ -1,4 +1,4 @@
-"""Recipes that search for nothing: a trained network's embedding, and prototypes.
+"""Recipes in closed form: a trained network's embedding, and prototypes.
 
 Each clip is embedded once in a whole evaluation; what a fold adds is a closed form.
 """
