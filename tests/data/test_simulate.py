@@ -134,6 +134,35 @@ def test_classes_are_uneven_and_present_in_most_deployments() -> None:
     assert counts.mean() == pytest.approx(8.0, rel=0.25)
 
 
+@pytest.mark.parametrize(
+    ("names", "folder"),
+    [
+        ("simulated", "Simulated_Beluga"),
+        ("real", "Beluga"),
+        ("watkins", "Beluga_White_Whale"),
+    ],
+)
+def test_chosen_species_are_there_under_the_names_asked_for(
+    names: str, folder: str, tmp_path: Path
+) -> None:
+    values = {"species": ["beluga", "Ross Seal"], "names": names}
+    few = {"n_deployments": 1, "n_clips": 2, "max_duration_s": 1.5}
+    settings = checked(SimulationSettings, values | few)
+    rows = read_rows(simulate_dataset(tmp_path / "sea", settings=settings))
+    assert {Path(row["file_name"]).parts[0] for row in rows} >= {folder, "unknown"}
+    assert len({row["species_name"] for row in rows}) == 3
+
+
+def test_a_species_says_the_same_whoever_else_is_there(tmp_path: Path) -> None:
+    few = {"n_deployments": 1, "n_clips": 2, "max_duration_s": 1.5}
+    alone = checked(SimulationSettings, {"species": ["Killer Whale"], **few})
+    both = checked(SimulationSettings, {"species": ["Killer Whale", "Walrus"], **few})
+    first = simulate_dataset(tmp_path / "alone", settings=alone).parent
+    second = simulate_dataset(tmp_path / "both", settings=both).parent
+    killer = "Simulated_Killer_Whale"
+    assert digest(first / killer) == digest(second / killer)
+
+
 def test_half_of_the_files_are_shorter_than_2_s(tmp_path: Path) -> None:
     settings = SimulationSettings(n_species=1, n_deployments=1, n_clips=40)
     table = simulate_dataset(tmp_path / "sea", settings=settings)
@@ -161,6 +190,9 @@ def test_loud_calls_stand_out_where_the_table_says(tmp_path: Path) -> None:
     [
         ({"n_species": 99}, "n_species=99"),
         ({"n_species": 0}, "n_species=0"),
+        ({"species": ["Unicorn"]}, "'Unicorn' is not simulated; choose among"),
+        ({"species": ["Walrus", "walrus"]}, "named twice"),
+        ({"names": "latin"}, "names"),
         ({"min_duration_s": 5.0, "max_duration_s": 2.0}, "min_duration_s <"),
         ({"snr_db": (10.0, 0.0)}, "least <= most"),
         ({"specis": 3}, "there is no such setting"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,7 +26,11 @@ from seacall.audio.calls import (
     log_uniform,
     varied,
 )
+from seacall.audio.dolphins import DOLPHINS
+from seacall.audio.kind import Kind, bout
+from seacall.audio.seals import SEALS
 from seacall.audio.synth import Call, Tone, Unit, shifted
+from seacall.taxonomy import normalised
 
 
 def _bottlenose(rng: np.random.Generator, animal: Animal, duration_s: float) -> Call:
@@ -36,7 +40,7 @@ def _bottlenose(rng: np.random.Generator, animal: Animal, duration_s: float) -> 
         high_hz=16_000.0 * animal.pitch,
         duration_s=(0.5 * animal.tempo, 1.1 * animal.tempo),
     )
-    whistles = _bout(rng, lambda: varied(rng, whistle), (0.1, 0.5), duration_s)
+    whistles = bout(rng, lambda: varied(rng, whistle), (0.1, 0.5), duration_s)
     draw = rng.random()
     if draw < 0.55:
         return whistles
@@ -57,9 +61,9 @@ def _common_dolphin(
         return choose_sweep(rng, low_hz=low_hz, high_hz=high_hz, duration_s=length_s)
 
     # A school: several animals at once, some farther away.
-    calls = _bout(rng, whistle, (0.0, 0.25), duration_s)
+    calls = bout(rng, whistle, (0.0, 0.25), duration_s)
     for _ in range(int(rng.integers(0, 3))):
-        far = _bout(rng, whistle, (0.0, 0.6), duration_s)
+        far = bout(rng, whistle, (0.0, 0.6), duration_s)
         calls += tuple(replace(u, gain_db=rng.uniform(-12.0, -2.0)) for u in far)
     if rng.random() < 0.35:
         calls += _dolphin_clicks(rng, animal, duration_s, centre_hz=34_000.0)
@@ -96,7 +100,7 @@ def _killer_whale(rng: np.random.Generator, animal: Animal, duration_s: float) -
     def call() -> Tone:
         return varied(rng, dialect[int(rng.integers(3))])
 
-    calls = _bout(rng, call, (0.3, 1.2), duration_s)
+    calls = bout(rng, call, (0.3, 1.2), duration_s)
     if own.random() < 0.5:  # a second, whistle-like voice over the first
         high_hz = 6_000.0 * animal.pitch * np.exp(own.normal(0.0, 0.15))
         calls += tuple(
@@ -139,7 +143,7 @@ def _right_whale(rng: np.random.Generator, animal: Animal, duration_s: float) ->
     def call() -> Tone:
         return choose_up_call(rng, pitch=animal.pitch, tempo=animal.tempo)
 
-    return _bout(rng, call, (0.6, 2.5), duration_s)
+    return bout(rng, call, (0.6, 2.5), duration_s)
 
 
 def _bowhead(rng: np.random.Generator, animal: Animal, duration_s: float) -> Call:
@@ -151,7 +155,7 @@ def _bowhead(rng: np.random.Generator, animal: Animal, duration_s: float) -> Cal
             duration_s=(0.7 * animal.tempo, 2.0 * animal.tempo),
         )
 
-    return _bout(rng, call, (0.3, 1.5), duration_s)
+    return bout(rng, call, (0.3, 1.5), duration_s)
 
 
 def _bearded_seal(rng: np.random.Generator, animal: Animal, duration_s: float) -> Call:
@@ -189,18 +193,7 @@ def _beluga(rng: np.random.Generator, animal: Animal, duration_s: float) -> Call
             rng, low_hz=low_hz, high_hz=high_hz, duration_s=(0.2, 0.9), n_knots=4
         )
 
-    return _bout(rng, call, (0.05, 0.5), duration_s)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A simulated species."""
-
-    label: str
-    band_hz: tuple[float, float]
-    """Where the centre of gravity of its calls' spectrum lies."""
-    choose: Callable[[np.random.Generator, Animal, float], Call]
-    """(generator, animal, seconds to fill) -> call."""
+    return bout(rng, call, (0.05, 0.5), duration_s)
 
 
 # The first ones differ most from each other, so that few species make an easy set.
@@ -210,28 +203,40 @@ KINDS: tuple[Kind, ...] = (
     Kind("Simulated Humpback Whale", (100.0, 3_000.0), _humpback),
     Kind("Simulated Killer Whale", (800.0, 10_000.0), _killer_whale),
     Kind("Simulated Bearded Seal", (300.0, 5_500.0), _bearded_seal),
-    Kind("Simulated Right Whale", (50.0, 300.0), _right_whale),
+    Kind("Simulated Right Whale", (50.0, 300.0), _right_whale, "Northern Right Whale"),
     Kind("Simulated Common Dolphin", (5_500.0, 40_000.0), _common_dolphin),
     Kind("Simulated Walrus", (300.0, 1_800.0), _walrus),
     Kind("Simulated Bowhead Whale", (80.0, 1_500.0), _bowhead),
-    Kind("Simulated Beluga", (1_300.0, 10_000.0), _beluga),
+    Kind("Simulated Beluga", (1_300.0, 10_000.0), _beluga, "Beluga White Whale"),
+    *DOLPHINS,
+    *SEALS,
 )
 """All simulated species; a set of n uses the first n."""
 
 
-def _bout(
-    rng: np.random.Generator,
-    choose: Callable[[], Unit],
-    pause_s: tuple[float, float],
-    duration_s: float,
-) -> Call:
-    """Repeat a unit, chosen anew each time, until nothing more fits; at least once."""
-    unit = choose()
-    spare_s = max(duration_s - unit.end_s, 0.0)
-    t = rng.uniform(0.0, min(0.05 + 0.5 * spare_s, 1.0))
-    units: list[Unit] = []
-    while not units or t + unit.end_s <= duration_s:
-        units.append(shifted(unit, t))
-        t += unit.end_s + rng.uniform(*pause_s)
-        unit = choose()
-    return tuple(units)
+def kinds_named(names: Sequence[str]) -> tuple[Kind, ...]:
+    """Return kinds by label or common name, without regard to case or punctuation.
+
+    Raises
+    ------
+    ValueError
+        If a name is not simulated, or one is given twice.
+
+    Examples
+    --------
+    >>> [kind.label for kind in kinds_named(["ross_seal", "Beluga White Whale"])]
+    ['Simulated Ross Seal', 'Simulated Beluga']
+    """
+    known = {
+        normalised(name): k for k in KINDS for name in (k.label, k.watkins) if name
+    }
+    missing = [name for name in names if normalised(name) not in known]
+    if missing:
+        raise ValueError(
+            f"species {missing[0]!r} is not simulated; choose among: "
+            + ", ".join(kind.common_name for kind in KINDS)
+        )
+    kinds = tuple(known[normalised(name)] for name in names)
+    if len(set(kinds)) < len(kinds):
+        raise ValueError(f"a species is named twice in {', '.join(names)}")
+    return kinds

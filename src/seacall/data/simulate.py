@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import soundfile
 from pydantic import Field, model_validator
 
-from seacall.audio.repertoire import KINDS, Kind
+from seacall.audio.kind import Kind
+from seacall.audio.repertoire import KINDS, kinds_named
 from seacall.audio.sea import Sea, Ship, sea_noise, ship_noise
 from seacall.audio.synth import FloatArray, band_hz, render, span_s
 from seacall.audio.transmission import (
@@ -44,6 +45,11 @@ class SimulationSettings(Settings):
 
     n_species: int = Field(default=10, ge=1, le=len(KINDS))
     """Simulated species; ``unknown`` (noise alone) comes on top."""
+    species: tuple[str, ...] = ()
+    """These species instead, such as ``Ross Seal``; empty: the first ``n_species``."""
+    names: Literal["simulated", "real", "watkins"] = "simulated"
+    """How labels read: ``Simulated Beluga``, ``Beluga``, or as the folders of the
+    Watkins database: ``Beluga_White_Whale``. Real names let files join real ones."""
     n_deployments: int = Field(default=8, ge=1, le=99)
     """Recorders at their places; each has its own rate, response, noise, animals."""
     n_clips: int = Field(default=8, ge=1, le=999)
@@ -68,6 +74,7 @@ class SimulationSettings(Settings):
             raise ValueError(
                 f"need -60 <= least <= most <= 60 in snr_db, got {self.snr_db}"
             )
+        kinds_named(self.species)
         return self
 
 
@@ -125,22 +132,41 @@ def simulate_dataset(folder: Path, *, settings: SimulationSettings) -> Path:
 
 def _write_clips(folder: Path, settings: SimulationSettings) -> Iterator[Row]:
     for index in range(settings.n_deployments):
+        kinds = _numbered_kinds(settings)
         deployment = choose_deployment(
             index,
             seed=settings.seed,
-            n_species=settings.n_species,
+            n_species=len(kinds) - 1,
             n_clips=settings.n_clips,
         )
         numbers = count(1)
-        for k, n_clips in enumerate(deployment.n_clips):
-            kind = KINDS[k] if k < settings.n_species else None
-            label = kind.label if kind else UNKNOWN
+        for (k, kind), n_clips in zip(kinds, deployment.n_clips, strict=True):
+            label = _label(kind, settings)
             rng = np.random.default_rng([settings.seed, index, 2, k])
             for recording, scene in _choose_scenes(rng, deployment, k, n_clips):
                 y, truth = _simulate_clip(rng, deployment, scene, kind, settings)
                 name = f"{file_stem(label)}/{deployment.name}_{next(numbers):04d}.wav"
                 _write_wav(folder / name, y, sample_rate=deployment.sample_rate)
                 yield Row(name, label, deployment.name, recording, *truth)
+
+
+def _numbered_kinds(settings: SimulationSettings) -> list[tuple[int, Kind | None]]:
+    """Return the species with their numbers in ``KINDS``, and None for ``unknown``.
+
+    A species draws by its number, so that it says the same whoever else is there.
+    """
+    if not settings.species:
+        return [*enumerate(KINDS[: settings.n_species]), (settings.n_species, None)]
+    chosen = [(KINDS.index(kind), kind) for kind in kinds_named(settings.species)]
+    return [*chosen, (len(KINDS), None)]
+
+
+def _label(kind: Kind | None, settings: SimulationSettings) -> str:
+    if kind is None:
+        return UNKNOWN
+    if settings.names == "watkins":
+        return (kind.watkins or kind.common_name).replace(" ", "_")
+    return kind.common_name if settings.names == "real" else kind.label
 
 
 def _choose_scenes(
