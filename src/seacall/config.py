@@ -12,6 +12,13 @@ from seacall.settings import Settings as Settings
 from seacall.settings import checked as checked
 from seacall.settings import read_toml as read_toml
 from seacall.settings import write_toml as write_toml
+from seacall.training import DistillSettings as DistillSettings
+from seacall.training import FixedTraining as FixedTraining
+from seacall.training import HeadDistillation as HeadDistillation
+from seacall.training import HeadTraining as HeadTraining
+from seacall.training import StudentSettings as StudentSettings
+from seacall.training import TeacherSettings as TeacherSettings
+from seacall.training import TrainSettings as TrainSettings
 
 
 class Profile(Settings):
@@ -190,60 +197,6 @@ def original_front_end() -> FrontEndSettings:
     )
 
 
-class TrainSettings(Settings):
-    """How a network is trained; the defaults are the original description's."""
-
-    epochs: int = Field(default=60, ge=1)
-    """Upper limit; early stopping may end the run before."""
-    batch_size: int = Field(default=16, ge=1)
-    """Clips in one step, in each process."""
-    learning_rate: float = Field(default=1e-3, gt=0)
-    """AdamW step size after the warm-up."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    """AdamW decoupled weight decay."""
-    warmup_epochs: int = Field(default=3, ge=0)
-    """Epochs over which the step size grows linearly from near zero."""
-    plateau_patience: int = Field(default=5, ge=0)
-    """Epochs without a lower validation loss before the step size shrinks."""
-    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
-    """Factor by which it shrinks."""
-    stop_patience: int = Field(default=15, ge=1)
-    """Epochs without a better validation macro-F1 before the run ends."""
-    gradient_clip: float = Field(default=1.0, gt=0)
-    """Largest norm of the gradient."""
-    mixed_precision: bool = True
-    """Half precision where the device has it; elsewhere without effect."""
-    n_train_patches: int = Field(default=2, ge=0)
-    """Patches drawn at random from each clip in a training step; 0: all of them."""
-    balance: Literal["none", "class", "deployment"] = "none"
-    """What is drawn equally often in an epoch: clips; classes; or classes, and within a
-    class its deployments."""
-    ema_decay: float = Field(default=0.0, ge=0, lt=1)
-    """Share that the running mean of the weights keeps in each step; the mean is then
-    measured and saved. 0: the weights themselves are."""
-    augment: AugmentSettings = AugmentSettings()
-    """How training clips are varied."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of initial weights, order of clips and dropout."""
-
-
-class DistillSettings(Settings):
-    """How the student learns from the teacher (Hinton, Vinyals and Dean 2015)."""
-
-    distill_temperature: float = Field(default=3.0, gt=0)
-    """Softens both networks' outputs before they are compared."""
-    alpha: float = Field(default=0.7, ge=0, le=1)
-    """Weight of the teacher's soft targets; the rest is the labels'."""
-    method: Literal["kl", "standardised", "decoupled"] = "kl"
-    """How answers are compared: Kullback-Leibler divergence; the same after logits are
-    brought to zero mean and unit deviation (Sun et al. 2024); or with what is said of
-    the true class apart from the rest (Zhao et al. 2022)."""
-    target_weight: float = Field(default=1.0, ge=0)
-    """Decoupled: weight of how likely the true class is (alpha of the paper)."""
-    others_weight: float = Field(default=8.0, ge=0)
-    """Decoupled: weight of how the other classes share the rest (beta)."""
-
-
 class FrontEndChoice(Settings):
     """The front end as a user names it."""
 
@@ -269,39 +222,6 @@ class FrontEndChoice(Settings):
         return checked(FrontEndSettings, {"profile": profile, "clip": clip})
 
 
-class TeacherSettings(Settings):
-    """What the teacher starts from, and how much of it is trained."""
-
-    convolutions: Literal["auto", "frozen", "trained"] = "auto"
-    """Frozen: their output is computed once and only the layers behind it learn. Auto:
-    frozen if they come from a checkpoint, trained if they start at random."""
-    convolution_rate: float = Field(default=0.3, gt=0)
-    """Step size of trained convolutions, as a share of the learning rate."""
-    weights: str | None = None
-    """Checkpoint of the network, VGGish or EfficientAT: a path, or "download"; None:
-    VGGish is initialised at random (He)."""
-
-
-class StudentSettings(Settings):
-    """What a student starts from, and what becomes of its last layer."""
-
-    start: str | None = None
-    """Model folder of a student that is gone on from, all but its last layer; None:
-    initialised at random."""
-    head: Literal["trained", "prototypes"] = "trained"
-    """Trained: everything learns. Prototypes: what the student starts from is kept as
-    it is, and clips are compared with each class's mean, computed at once."""
-
-    @model_validator(mode="after")
-    def _prototypes_need_a_start(self) -> Self:
-        if self.head == "prototypes" and self.start is None:
-            raise ValueError(
-                "head='prototypes' keeps a trained student as it is; name its model "
-                "folder as start"
-            )
-        return self
-
-
 class TrainRun(Settings):
     """Settings of ``seacall train``."""
 
@@ -316,6 +236,9 @@ class TrainRun(Settings):
     """What a student alone starts from, and its last layer."""
     train: TrainSettings = TrainSettings()
     """The training loop."""
+    all_clips: bool = False
+    """Train on validation and test clips too: for a model whose worth was measured in
+    another way. The last epoch counts, and there are no figures."""
 
     @model_validator(mode="after")
     def _efficientat_needs_weights(self) -> Self:
@@ -391,7 +314,21 @@ class DistillRun(Settings):
 
     front_end: FrontEndChoice | None = None
     """The student's, from recording to network input; None: the first teacher's."""
+    student: StudentSettings = StudentSettings()
+    """What the student starts from."""
     distill: DistillSettings = DistillSettings()
     """How the student learns from the teacher."""
     train: TrainSettings = TrainSettings()
     """The training loop."""
+    all_clips: bool = False
+    """Train on validation and test clips too: for a model whose worth was measured in
+    another way. The last epoch counts, and there are no figures."""
+
+    @model_validator(mode="after")
+    def _prototypes_learn_nothing(self) -> Self:
+        if self.student.head == "prototypes":
+            raise ValueError(
+                "student.head='prototypes' is computed from labels, and a teacher "
+                "would not be asked; choose head='trained', or use seacall train"
+            )
+        return self

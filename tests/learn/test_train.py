@@ -109,6 +109,23 @@ def test_the_network_ends_with_the_best_epochs_weights(tmp_path):
     assert ranks[result.best_epoch - 1] == max(ranks)
 
 
+def test_a_cosine_warms_up_and_falls_to_almost_nothing(tmp_path):
+    more = {"schedule": "cosine", "epochs": 10, "stop_patience": 10}
+    _, result = run(tmp_path, settings=SHORT.model_copy(update=more))
+    found = [record["learning_rate"] / SHORT.learning_rate for record in result.history]
+    np.testing.assert_allclose(found[:2], [0.5, 1.0])
+    done = np.arange(1, 9) / 9
+    np.testing.assert_allclose(found[2:], (1 + np.cos(np.pi * done)) / 2)
+
+
+def test_a_run_that_keeps_the_last_epoch_trains_them_all(tmp_path):
+    settings = SHORT.model_copy(update={"epochs": 6, "stop_patience": 1})
+    network, result = run(tmp_path, settings=settings, keep="last")
+    assert result.best_epoch == len(result.history) == 6
+    last = state.last_weights(tmp_path)
+    assert all(torch.equal(v, last[k]) for k, v in network.state_dict().items())
+
+
 # ------------------------------------------------------------------ resumable
 
 
@@ -187,12 +204,12 @@ def test_the_mean_weights_are_what_is_measured_and_kept(tmp_path):
     network, result = run_varied(tmp_path)
     state = read_pth(tmp_path / CHECKPOINT_NAME)
     assert not torch.equal(
-        state["network"]["classifier.4.weight"], state["average"]["classifier.4.weight"]
+        state["network"]["classifier.1.weight"], state["average"]["classifier.1.weight"]
     )
     if result.best_epoch == len(result.history):
         assert torch.equal(
-            network.state_dict()["classifier.4.weight"],
-            state["average"]["classifier.4.weight"],
+            network.state_dict()["classifier.1.weight"],
+            state["average"]["classifier.1.weight"],
         )
     loader = train.ordered_loader(VAL, batch_size=16)
     half = Precision(CPU, enabled=True)  # as the run measured

@@ -46,6 +46,27 @@ Start = Annotated[
     Path | None,
     typer.Option(help="Model folder of a student to go on from, but its last layer."),
 ]
+Trunk = Annotated[
+    str | None,
+    typer.Option(
+        help="trained; or frozen: keep the convolutions of --start, and train the "
+        "layers behind them (trained)."
+    ),
+]
+AllClips = Annotated[
+    bool,
+    typer.Option(
+        "--all-clips",
+        help="Train on validation and test clips too: a final model, no figures.",
+    ),
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        help="Step size: plateau (smaller when validation stands still) or cosine "
+        "(plateau)."
+    ),
+]
 Dataset = Annotated[
     Path, typer.Argument(help="Dataset folder, as seacall prepare writes it.")
 ]

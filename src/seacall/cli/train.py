@@ -15,6 +15,7 @@ from seacall.cli.console import (
     settings_from,
 )
 from seacall.cli.options import (
+    AllClips,
     Balance,
     BatchSize,
     Config,
@@ -27,8 +28,10 @@ from seacall.cli.options import (
     Out,
     Quiet,
     Resume,
+    Schedule,
     Seed,
     Start,
+    Trunk,
     Verbose,
     Views,
     Workers,
@@ -66,6 +69,7 @@ def train(
         ),
     ] = None,
     start: Start = None,
+    trunk: Trunk = None,
     head: Annotated[
         str | None,
         typer.Option(
@@ -87,9 +91,11 @@ def train(
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
+    schedule: Schedule = None,
     views: Views = None,
     balance: Balance = None,
     extra: Extra = None,
+    all_clips: AllClips = False,
     seed: Seed = None,
     device: Device = "auto",
     workers: Workers = 1,
@@ -114,12 +120,15 @@ def train(
             "teacher.weights": weights,
             "teacher.convolutions": convolutions,
             "student.start": None if start is None else str(start),
+            "student.trunk": trunk,
             "student.head": head,
             "front_end": given_front_end(config, data, start),
             "front_end.profile": profile,
             "front_end.fit": fit,
             **_loop(epochs, batch_size, learning_rate, seed),
             **_varied(views, balance),
+            "train.schedule": schedule,
+            "all_clips": all_clips or None,
         },
     )
     with _context(data, out, device, console, resume, workers, extra) as context:
@@ -213,15 +222,19 @@ def distill(
         str | None,
         typer.Option(help="Comparison of answers: kl, standardised or decoupled (kl)."),
     ] = None,
+    start: Start = None,
+    trunk: Trunk = None,
     profile: Annotated[
         str | None, typer.Option(help="The student's. Default: the first teacher's.")
     ] = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
+    schedule: Schedule = None,
     views: Views = None,
     balance: Balance = None,
     extra: Extra = None,
+    all_clips: AllClips = False,
     seed: Seed = None,
     device: Device = "auto",
     workers: Workers = 1,
@@ -242,9 +255,13 @@ def distill(
             "distill.distill_temperature": temperature,
             "distill.alpha": alpha,
             "distill.method": method,
+            "student.start": None if start is None else str(start),
+            "student.trunk": trunk,
             "front_end.profile": profile,
             **_loop(epochs, batch_size, learning_rate, seed),
             **_varied(views, balance),
+            "train.schedule": schedule,
+            "all_clips": all_clips or None,
         },
     )
     with _context(data, out, device, console, resume, workers, extra) as context:

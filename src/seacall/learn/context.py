@@ -50,8 +50,12 @@ def fit_and_tell(
     *,
     rates: Rates = lambda _name: 1.0,
 ) -> FitResult:
-    """Train a network, report how far it is, and how it ended."""
-    last = ""
+    """Train a network, report how far it is, and how it ended.
+
+    With all clips to train on there is nothing to validate: all epochs are trained, the
+    last counts, and no history is returned.
+    """
+    last, everything = "", train_set.all_clips
 
     def on_step(epoch: int, step: int, n_steps: int, so_far: dict[str, float]) -> None:
         done, total = (epoch - 1) * n_steps + step, settings.epochs * n_steps
@@ -63,7 +67,8 @@ def fit_and_tell(
 
     def on_epoch(record: dict[str, float]) -> None:
         nonlocal last
-        last = f" | val F1 {record['val_f1']:.2f} lr {record['learning_rate']:.1e}"
+        validated = "" if everything else f"val F1 {record['val_f1']:.2f} "
+        last = f" | {validated}lr {record['learning_rate']:.1e}"
 
     result = fit(
         network,
@@ -77,16 +82,21 @@ def fit_and_tell(
         n_views=train_set.n_views,
         deployments=train_set.deployments,
         resume=context.resume,
+        keep="last" if everything else "best",
         on_step=on_step,
         on_epoch=on_epoch,
     )
+    network.to("cpu")
+    if everything:
+        context.observer.progress(what, 1, 1)
+        context.observer.say(f"{what}: trained for {len(result.history)} epochs")
+        return FitResult([], result.best_epoch)
     best = result.history[result.best_epoch - 1]
     context.observer.progress(what, 1, 1)
     context.observer.say(
         f"{what}: best epoch {result.best_epoch} of {len(result.history)}, "
         f"validation macro-F1 {best['val_f1']:.3f}, accuracy {best['val_accuracy']:.3f}"
     )
-    network.to("cpu")
     return result
 
 

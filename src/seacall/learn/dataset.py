@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seacall.augmentation import AugmentSettings
 from seacall.config import FrontEndSettings
-from seacall.data.arrays import ClipArrays, load_arrays
+from seacall.data.arrays import ClipArrays, load_arrays, subset
 from seacall.data.cache import FrontEndCache
 from seacall.data.fixed import to_fixed
 from seacall.data.leaks import check_leaks
@@ -22,9 +23,15 @@ from seacall.data.manifest import Failure, Manifest, read_manifest
 from seacall.data.split import Split
 from seacall.data.views import Views, load_views
 from seacall.errors import AnnotationError
+from seacall.labels import class_labels
 from seacall.learn.observe import Observer
 
 logger = logging.getLogger(__name__)
+
+IntArray = NDArray[np.int64]
+
+_LOOKED_AT = 64
+"""Training clips on which the loop measures itself where none are held out."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class TrainingSet:
     deployments: tuple[str, ...]
     """Of each clip, without its views."""
     n_views: int = 1
+    all_clips: bool = False
+    """Whether nothing was kept back to validate."""
 
 
 def training_set(clips: Sequence[ClipArrays], views: Views | None) -> TrainingSet:
@@ -81,10 +90,14 @@ class Dataset:
     """Of those folders."""
     views: Views | None = None
     """Changed views of all training clips, the extra ones included."""
+    all_clips: bool = False
+    """Whether ``train`` holds the clips of all splits; then ``val`` is some of the same
+    and tells nothing, and ``test`` is empty."""
 
     def training(self) -> TrainingSet:
         """Return all that is trained on, with the extra clips and all views."""
-        return training_set((self.train, *self.extra), self.views)
+        found = training_set((self.train, *self.extra), self.views)
+        return replace(found, all_clips=self.all_clips)
 
     def tensors(self, split: Split) -> tuple[Tensor, ...]:
         """Return a split's patches, raw features and class numbers as tensors."""
@@ -97,7 +110,8 @@ class Dataset:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that was left out, with reasons."""
-        arrays = (self.train, self.val, self.test, *self.extra)
+        splits = (self.train,) if self.all_clips else (self.train, self.val, self.test)
+        arrays = (*splits, *self.extra)
         tables = (self.manifest, *self.extra_manifests)
         parts = [part.failures for part in tables] + [one.failures for one in arrays]
         return tuple(failure for part in parts for failure in part)
@@ -111,6 +125,7 @@ def load_dataset(
     labels: tuple[str, ...] | None = None,
     extra: Sequence[Path] = (),
     augment: AugmentSettings | None = None,
+    all_clips: bool = False,
     n_workers: int = 1,
 ) -> Dataset:
     """Read a dataset folder and run its clips through the front end.
@@ -125,6 +140,8 @@ def load_dataset(
         looked at, and their species make no classes.
     augment
         What views of the training clips are made; None: none.
+    all_clips
+        Train on the clips of all splits. The classes are then those of all of them.
 
     Raises
     ------
@@ -136,12 +153,14 @@ def load_dataset(
     others = tuple(read_manifest(folder) for folder in extra)
     check_leaks(manifest, others)
     _warn_of_shared_deployments(manifest, others)
-    labels = labels or manifest.labels
+    own = class_labels(c.label for c in manifest.clips) if all_clips else ()
+    labels = labels or own or manifest.labels
 
     def load(of: Manifest, split: Split) -> ClipArrays:
         name = split if of is manifest else of.root.name
+        whole = all_clips and of is manifest
         return load_arrays(
-            of.split(split),
+            manifest.clips if whole else of.split(split),
             front_end,
             labels=labels,
             cache=FrontEndCache.beside(of.root),
@@ -163,16 +182,31 @@ def load_dataset(
             n_workers=n_workers,
             progress=lambda done, total: observer.progress("views", done, total),
         )
+    if all_clips:
+        val, test = some_of(train), subset(train, np.arange(0))
+    else:
+        val, test = load(manifest, "val"), load(manifest, "test")
     return Dataset(
         manifest=manifest,
         labels=labels,
         train=train,
-        val=load(manifest, "val"),
-        test=load(manifest, "test"),
+        val=val,
+        test=test,
         extra=more,
         extra_manifests=others,
         views=views,
+        all_clips=all_clips,
     )
+
+
+def some_of(clips: ClipArrays) -> ClipArrays:
+    """Return some clips that the loop can measure itself on where none are held out."""
+    return subset(clips, some_rows(len(clips.targets)))
+
+
+def some_rows(n: int) -> IntArray:
+    """Return the numbers of some of ``n`` clips, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(np.int64))
 
 
 def _warn_of_shared_deployments(manifest: Manifest, extra: Sequence[Manifest]) -> None:

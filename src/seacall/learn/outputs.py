@@ -70,7 +70,15 @@ def finish(
         With calibration temperature, sizes, sha256 and figures filled in.
     """
     out = context.out
-    calibration = _calibrated(network, dataset, card.front_end, context)
+    calibration = Calibration()
+    if dataset.all_clips:
+        context.observer.say(
+            "trained on all clips: no figures, and scores not calibrated; measure what "
+            "such a model is worth with seacall evaluate --protocol, and calibrate it "
+            "with the answers that this writes"
+        )
+    else:
+        calibration = _calibrated(network, dataset, card.front_end, context)
     card = card.model_copy(update={"calibration": calibration})
     network = network.to("cpu")
     save_pth(network, out / names.best)

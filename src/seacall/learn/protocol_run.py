@@ -8,13 +8,13 @@ from pydantic import Field
 
 from seacall.config import (
     DistillSettings,
+    FixedTraining,
     FrontEndChoice,
     Settings,
     StudentSettings,
     TeacherSettings,
 )
 from seacall.learn.folds import Protocol
-from seacall.learn.recipes import FixedTraining
 
 
 class ProtocolRun(Settings):

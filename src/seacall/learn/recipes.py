@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from seacall.config import (
     DistillSettings,
+    FixedTraining,
     FrontEndChoice,
     Settings,
     TeacherSettings,
@@ -26,7 +26,7 @@ from seacall.config import (
     TrainSettings,
     checked,
 )
-from seacall.data.arrays import ClipArrays, subset
+from seacall.data.arrays import ClipArrays
 from seacall.data.cache import FrontEndCache
 from seacall.data.loader import clip_tensors
 from seacall.data.manifest import Manifest
@@ -34,7 +34,13 @@ from seacall.data.views import Views, load_views
 from seacall.errors import SettingsError
 from seacall.learn.closed_form import EfficientATRecipe, StudentPrototypesRecipe
 from seacall.learn.context import RunContext, logits_of
-from seacall.learn.dataset import Dataset, TrainingSet, training_set
+from seacall.learn.dataset import (
+    Dataset,
+    TrainingSet,
+    some_of,
+    some_rows,
+    training_set,
+)
 from seacall.learn.distill import DistillationLoss
 from seacall.learn.observe import Observer
 from seacall.learn.state import CHECKPOINT_NAME, last_weights
@@ -44,20 +50,6 @@ from seacall.models.student import AudioTransformerStudent
 from seacall.models.vggish import TeacherHead
 
 Logits = npt.NDArray[np.float32]
-
-_LOOKED_AT = 64
-"""Training clips on which the loop measures itself: it wants some to validate."""
-
-
-class FixedTraining(TrainSettings):
-    """How a network is trained in a fold: a fixed number of epochs, the last counts.
-
-    Nothing of the clips that are held out chooses anything, so there is no early
-    stopping.
-    """
-
-    epochs: int = Field(default=30, ge=1)
-    """Exactly so many."""
 
 
 class Recipe(Protocol):
@@ -329,13 +321,9 @@ def _logits(network: nn.Module, arrays: ClipArrays, context: RunContext) -> Logi
     return asked.numpy().astype(np.float32)
 
 
-def _some_rows(n: int) -> npt.NDArray[np.int64]:
-    return np.unique(np.linspace(0, n - 1, min(n, _LOOKED_AT)).astype(np.int64))
-
-
 def _some(tensors: tuple[Tensor, ...], n_clips: int) -> tuple[Tensor, ...]:
     """Return some of the clips' first views."""
-    rows = torch.from_numpy(_some_rows(n_clips))
+    rows = torch.from_numpy(some_rows(n_clips))
     return tuple(part[rows] for part in tensors)
 
 
@@ -343,7 +331,7 @@ def _as_dataset(
     train: ClipArrays, labels: tuple[str, ...], views: Views | None
 ) -> Dataset:
     """Return training clips as a dataset whose other splits are some of the same."""
-    few = subset(train, _some_rows(len(train.targets)))
+    few = some_of(train)
     root = train.clips[0].path.parent
     manifest = Manifest(
         root=root,

@@ -16,18 +16,28 @@ import torch
 from torch import nn
 
 from seacall.augmentation import AugmentSettings
-from seacall.config import DistillRun, FrontEndSettings, TrainRun
+from seacall.config import (
+    DistillRun,
+    FrontEndSettings,
+    StudentSettings,
+    TrainRun,
+)
 from seacall.data.manifest import Failure
 from seacall.errors import SettingsError
 from seacall.learn import processes
-from seacall.learn.context import RunContext, fit_and_tell
+from seacall.learn.context import RunContext
 from seacall.learn.dataset import Dataset, load_dataset, require_trainable
 from seacall.learn.distill import DistillationLoss
 from seacall.learn.efficientat import train_efficientat
 from seacall.learn.ensemble import Teacher, ask_teachers, load_teachers
 from seacall.learn.heard import takes_waveforms
 from seacall.learn.outputs import STUDENT_FILES, TEACHER_FILES, finish
-from seacall.learn.student import fresh_student, heard_by, train_student
+from seacall.learn.student import (
+    first_student,
+    fit_student,
+    heard_by,
+    train_student,
+)
 from seacall.learn.teacher import train_teacher
 from seacall.learn.train import CHECKPOINT_NAME
 from seacall.models.checkpoint import CARD_NAME, Card, read_card
@@ -56,7 +66,7 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
         views = settings.train.augment
         if settings.network == "efficientat":  # it is given waveforms, not patches
             views = AugmentSettings()
-        dataset = open_dataset(context, front_end, views)
+        dataset = open_dataset(context, front_end, views, all_clips=settings.all_clips)
         torch.manual_seed(settings.train.seed)
         network: nn.Module
         is_teacher = settings.network != "student"
@@ -66,8 +76,7 @@ def train(settings: TrainRun, context: RunContext) -> RunResult:
             network, result = train_efficientat(dataset, settings, context)
         else:
             network, result = train_student(dataset, settings, context)
-        start = settings.student.start
-        starts = () if start is None else (read_card(Path(start)),)
+        starts = _starts(settings.student)
         first = settings.teacher.weights if is_teacher else None
         card = card_of(
             network,
@@ -110,20 +119,28 @@ def distill(
         chosen, first = settings.front_end, teachers[0].card
         front_end = chosen.front_end() if chosen else first.front_end
         augment = settings.train.augment
-        dataset = open_dataset(context, front_end, augment, labels=first.labels)
+        dataset = open_dataset(
+            context,
+            front_end,
+            augment,
+            labels=first.labels,
+            all_clips=settings.all_clips,
+        )
         torch.manual_seed(settings.train.seed)
-        student = fresh_student(dataset)
+        student = first_student(dataset, settings.student, front_end)
         asked = ask_teachers(teachers, dataset, front_end, augment, context)
         train_set = dataset.training()
-        result = fit_and_tell(
+        result = fit_student(
             student,
             replace(train_set, tensors=(*train_set.tensors, asked[0])),
             (*dataset.tensors("val"), asked[1]),
             DistillationLoss.of(settings.distill),
+            settings.student,
             settings.train,
             context,
             "student",
         )
+        starts = _starts(settings.student)
         card = card_of(
             student,
             dataset,
@@ -131,12 +148,18 @@ def distill(
             seed=settings.train.seed,
             training=settings.model_dump(mode="json"),
             teacher=" + ".join(teacher.name for teacher in teachers),
-            heard_before=[teacher.card for teacher in teachers],
+            pretrained=starts[0].name if starts else None,
+            heard_before=[*(teacher.card for teacher in teachers), *starts],
         )
         _compare_sizes(student, teachers, context)
         if processes.is_first():
             card = finish(student, result, card, dataset, STUDENT_FILES, context)
         return RunResult(card, dataset.failures)
+
+
+def _starts(settings: StudentSettings) -> tuple[Card, ...]:
+    """Return the card of what a student starts from."""
+    return () if settings.start is None else (read_card(Path(settings.start)),)
 
 
 def _compare_sizes(
@@ -155,8 +178,15 @@ def open_dataset(
     front_end: FrontEndSettings,
     augment: AugmentSettings,
     labels: tuple[str, ...] | None = None,
+    *,
+    all_clips: bool = False,
 ) -> Dataset:
     """Read what a run is to train on, say what it is, and make its folder.
+
+    Parameters
+    ----------
+    all_clips
+        See :func:`seacall.learn.dataset.load_dataset`.
 
     Raises
     ------
@@ -173,23 +203,29 @@ def open_dataset(
         labels=labels,
         extra=context.extra,
         augment=augment,
+        all_clips=all_clips,
         n_workers=context.n_workers,
     )
     require_trainable(dataset)
     context.out.mkdir(parents=True, exist_ok=True)
-    n_train, n_val, n_test = (
-        len(part.targets) for part in (dataset.train, dataset.val, dataset.test)
-    )
     context.observer.say(
-        f"{n_train} clips to train on, {n_val} to validate, {n_test} to test; "
-        f"{len(dataset.labels)} classes; profile {front_end.profile.name}; "
-        f"{context.device.type}"
+        f"{_counted(dataset)}; {len(dataset.labels)} classes; "
+        f"profile {front_end.profile.name}; {context.device.type}"
     )
     for manifest, arrays in zip(dataset.extra_manifests, dataset.extra, strict=True):
         context.observer.say(f"{len(arrays.targets)} more from {manifest.root}")
     if augment.n_views > 1:
         context.observer.say(f"{augment.n_views} views of each clip to train on")
     return dataset
+
+
+def _counted(dataset: Dataset) -> str:
+    n_train, n_val, n_test = (
+        len(part.targets) for part in (dataset.train, dataset.val, dataset.test)
+    )
+    if dataset.all_clips:
+        return f"all {n_train} clips to train on, none to validate or test"
+    return f"{n_train} clips to train on, {n_val} to validate, {n_test} to test"
 
 
 def _refuse_used_folder(out: Path, *, resume: bool) -> None:

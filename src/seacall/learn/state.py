@@ -103,7 +103,7 @@ class TrainingState:
         # Dropout and patches of an epoch depend on nothing that came before it, and
         # differ among processes.
         torch.manual_seed(_epoch_seed(self.settings.seed, epoch))
-        learning_rate = self._warm_up(epoch)
+        learning_rate = self._set_rate(epoch)
         trained = train_epoch(
             self.parallel,
             loader,
@@ -128,7 +128,7 @@ class TrainingState:
             )
         )
         _refuse_divergence(epoch, trained.loss, held_out.loss, rate=learning_rate)
-        if epoch > self.settings.warmup_epochs:
+        if self.settings.schedule == "plateau" and epoch > self.settings.warmup_epochs:
             self.plateau.step(held_out.loss)
         record = {f"train_{k}": v for k, v in asdict(trained).items()}
         record |= {f"val_{k}": v for k, v in asdict(held_out).items()}
@@ -178,12 +178,13 @@ class TrainingState:
         rng = np.random.default_rng(seeds)
         return BatchAugment(self.settings.augment, rng)
 
-    def _warm_up(self, epoch: int) -> float:
-        n_epochs = self.settings.warmup_epochs
+    def _set_rate(self, epoch: int) -> float:
+        """Set the step size of an epoch, and return the largest of any parameter."""
         groups = self.optimizer.param_groups
-        if epoch <= n_epochs:
+        share = _rate_share(epoch, self.settings)
+        if share is not None:
             for group in groups:
-                group["lr"] = group["full_rate"] * epoch / n_epochs
+                group["lr"] = group["full_rate"] * share
         return float(max(group["lr"] for group in groups))
 
     def _report(
@@ -244,6 +245,19 @@ def _parameter_groups(
         {"params": group, "lr": rate * learning_rate, "full_rate": rate * learning_rate}
         for rate, group in groups.items()
     ]
+
+
+def _rate_share(epoch: int, settings: TrainSettings) -> float | None:
+    """Return an epoch's share of the full step size; None: the plateau decides."""
+    n_warm = settings.warmup_epochs
+    if epoch <= n_warm:
+        return epoch / n_warm
+    if settings.schedule == "plateau":
+        return None
+    # Neither end of the cosine: full steps were the warm-up's last epoch, and an epoch
+    # without steps would learn nothing.
+    done = (epoch - n_warm) / (settings.epochs - n_warm + 1)
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _refuse_divergence(epoch: int, *losses: float, rate: float) -> None:

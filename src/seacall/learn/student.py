@@ -11,16 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seacall.config import FrontEndSettings, TrainRun
+from seacall.config import (
+    FrontEndSettings,
+    StudentSettings,
+    TrainRun,
+    TrainSettings,
+)
 from seacall.errors import CheckpointError, SettingsError
 from seacall.learn.context import RunContext, fit_and_tell, logits_of
-from seacall.learn.dataset import Dataset
+from seacall.learn.dataset import Dataset, TrainingSet
 from seacall.learn.prototypes import LinearLayer, balanced_weights, prototypes
 from seacall.learn.teacher import without_logits
 from seacall.learn.train import FitResult, LabelLoss
 from seacall.models.checkpoint import Card, read_card
 from seacall.models.network import load_network
-from seacall.models.student import AudioTransformerStudent
+from seacall.models.student import AudioTransformerStudent, StudentHead
 
 Float32 = NDArray[np.float32]
 
@@ -37,25 +42,100 @@ def train_student(
     SeacallError
         Any of its kinds, if what it is to start from cannot be used.
     """
-    start = settings.student.start
-    if start is None:
-        student = fresh_student(dataset)
-    else:
-        trunk = load_trunk(Path(start), settings.front_end.front_end())
-        if settings.student.head == "prototypes":
-            return _student_of_prototypes(trunk, dataset, context)
-        student = trunk.student(len(dataset.labels))
+    front_end = settings.front_end.front_end()
+    if settings.student.head == "prototypes":
+        trunk = load_trunk(Path(str(settings.student.start)), front_end)
+        return _student_of_prototypes(trunk, dataset, context)
+    student = first_student(dataset, settings.student, front_end)
     train_set = dataset.training()
-    result = fit_and_tell(
+    result = fit_student(
         student,
         replace(train_set, tensors=without_logits(train_set.tensors)),
         without_logits(dataset.tensors("val")),
         LabelLoss(),
+        settings.student,
         settings.train,
         context,
         "student alone",
     )
     return student, result
+
+
+def first_student(
+    dataset: Dataset, settings: StudentSettings, front_end: FrontEndSettings
+) -> AudioTransformerStudent:
+    """Return a student as it starts: at random, or with a trained student's trunk.
+
+    Raises
+    ------
+    SeacallError
+        Any of its kinds, if what it is to start from cannot be used.
+    """
+    if settings.start is None:
+        return fresh_student(dataset)
+    return load_trunk(Path(settings.start), front_end).student(len(dataset.labels))
+
+
+def fit_student(
+    student: AudioTransformerStudent,
+    train_set: TrainingSet,
+    val_set: tuple[Tensor, ...],
+    criterion: nn.Module,
+    settings: StudentSettings,
+    train: TrainSettings,
+    context: RunContext,
+    what: str,
+) -> FitResult:
+    """Train a student, or only the layers behind its trunk if that is frozen.
+
+    Raises
+    ------
+    SettingsError
+        If a frozen trunk is to be trained on patches that change in each batch.
+    """
+    if settings.trunk == "trained":
+        return fit_and_tell(
+            student, train_set, val_set, criterion, train, context, what
+        )
+    if train.augment.changes_patches():
+        raise SettingsError(
+            "masks and MixStyle change log-mel patches, which a frozen trunk sees only "
+            "once; set train.augment.mask.probability and "
+            "train.augment.mixstyle.probability to 0, or train the trunk"
+        )
+    pooled = pooled_by(student, train_set.tensors, context, stage="trunk, train")
+    seen = pooled_by(student, val_set, context, stage="trunk, val")
+    student.to("cpu")
+    return fit_and_tell(
+        StudentHead(student, noise=head_noise(pooled, settings)),
+        replace(train_set, tensors=(pooled, *train_set.tensors[1:])),
+        (seen, *val_set[1:]),
+        criterion,
+        train,
+        context,
+        what,
+    )
+
+
+def pooled_by(
+    student: AudioTransformerStudent,
+    tensors: tuple[Tensor, ...],
+    context: RunContext,
+    *,
+    stage: str,
+) -> Tensor:
+    """Return what a student's trunk makes of clips, shape ``(n, n_pooled)``.
+
+    In full precision, and with the statistics of its batch norms as they are.
+    """
+    return logits_of(_Trunk(student), tensors, context, stage=stage, half=False)
+
+
+def head_noise(pooled: Tensor, settings: StudentSettings) -> Tensor | None:
+    """Return the deviation of the noise on each pooled number, ``(n_pooled,)``."""
+    if not settings.trunk_noise:
+        return None
+    return settings.trunk_noise * pooled.std(dim=0, correction=0)
 
 
 def fresh_student(dataset: Dataset) -> AudioTransformerStudent:
@@ -172,6 +252,17 @@ def _student_of_prototypes(
         f"{len(clips.deployments)} clips; trunk of {trunk.card.name}, kept as it is"
     )
     return trunk.student(len(dataset.labels), layer), FitResult([], 0)
+
+
+class _Trunk(nn.Module):
+    """A student that stops behind its pooling."""
+
+    def __init__(self, student: AudioTransformerStudent) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, log_mel: Tensor, _features: Tensor) -> Tensor:
+        return self.student.pool(log_mel)
 
 
 class _Embedding(nn.Module):

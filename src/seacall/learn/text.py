@@ -64,6 +64,8 @@ def card_lines(card: Card) -> list[str]:
     """Render what a training run ended with."""
     metrics = card.metrics
     if not metrics:
+        if card.training.get("all_clips"):
+            return ["trained on all recordings, so nothing was measured"]
         return ["no test recordings, so nothing was measured"]
     return [
         measured_on(metrics),

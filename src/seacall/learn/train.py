@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ class LabelLoss(nn.Module):
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training run ended with; the network holds the best epoch's weights."""
+    """What a training run ended with; the network holds the chosen epoch's weights."""
 
     history: list[dict[str, float]]
     """One entry an epoch: losses, accuracies, F1, learning rate, seconds; none where
@@ -62,15 +63,16 @@ def fit(
     n_views: int = 1,
     deployments: Sequence[str] | None = None,
     resume: bool = False,
+    keep: Literal["best", "last"] = "best",
     on_step: Progress | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> FitResult:
-    """Train a network and leave the best epoch's weights in it.
+    """Train a network and leave the best or the last epoch's weights in it.
 
-    AdamW, linear warm-up, then smaller steps when the validation loss stands still;
-    ends early when the validation macro-F1 has. After each epoch the whole state goes
-    to ``folder/checkpoint.pt``: a run that was killed and resumed gives the same
-    weights, bit for bit in one process on a CPU, as one that was not.
+    AdamW, linear warm-up, then smaller steps when the validation loss stands still, or
+    along a cosine; ends early when the validation macro-F1 has. After each epoch the
+    whole state goes to ``folder/checkpoint.pt``: a run that was killed and resumed
+    gives the same weights, bit for bit in one process on a CPU, as one that was not.
 
     Parameters
     ----------
@@ -89,6 +91,9 @@ def fit(
         Of each clip of ``train``, without its views; ``balance="deployment"`` needs it.
     resume
         Go on from ``folder/checkpoint.pt`` if it is there.
+    keep
+        The best epoch's weights, or the last one's: then all epochs are trained, and
+        ``val`` decides nothing.
 
     Raises
     ------
@@ -97,6 +102,8 @@ def fit(
     SeacallError
         If memory runs out, or the loss is no longer a finite number.
     """
+    if keep == "last":
+        settings = settings.model_copy(update={"stop_patience": settings.epochs})
     run = TrainingState(
         network,
         settings=settings,
@@ -122,6 +129,9 @@ def fit(
             f"out of memory on {device} with batch_size={settings.batch_size}; "
             "choose a smaller batch size or another device"
         ) from error
+    if keep == "last":
+        network.load_state_dict(run.measured.state_dict())
+        return FitResult(history=run.history, best_epoch=len(run.history))
     network.load_state_dict(run.best_state)
     return FitResult(history=run.history, best_epoch=run.best_epoch)
 
