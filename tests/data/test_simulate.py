@@ -163,6 +163,39 @@ def test_a_species_says_the_same_whoever_else_is_there(tmp_path: Path) -> None:
     assert digest(first / killer) == digest(second / killer)
 
 
+def test_two_processes_write_the_same_bytes_as_one(table: Path, tmp_path: Path) -> None:
+    done: list[tuple[int, int]] = []
+    again = simulate_dataset(
+        tmp_path / "again",
+        settings=SMALL,
+        n_workers=2,
+        progress=lambda n, of: done.append((n, of)),
+    )
+    assert digest(again.parent) == digest(table.parent)
+    assert done == [(n, 15) for n in range(1, 16)]  # 3 deployments, 4 species, unknown
+
+
+def test_any_recorder_may_be_slow_and_then_hears_no_dolphins(tmp_path: Path) -> None:
+    settings = SimulationSettings(
+        species=("Spinner Dolphin", "Right Whale"),
+        n_deployments=14,
+        n_clips=1,
+        max_duration_s=1.0,
+        recorders="any",
+        snr_db=(-3.0, 30.0),
+    )
+    table = simulate_dataset(tmp_path / "sea", settings=settings)
+    rates: dict[str, set[int]] = {}
+    for row in read_rows(table):
+        y, rate = soundfile.read(table.parent / row["file_name"])
+        assert np.isfinite(y).all()
+        assert np.abs(y).max() > 1e-4
+        rates.setdefault(row["species_name"], set()).add(rate)
+    assert min(rates["Simulated Right Whale"]) <= 10_000
+    assert min(rates["Simulated Spinner Dolphin"]) > 16_000
+    assert len(set.union(*rates.values())) > 5
+
+
 def test_half_of_the_files_are_shorter_than_2_s(tmp_path: Path) -> None:
     settings = SimulationSettings(n_species=1, n_deployments=1, n_clips=40)
     table = simulate_dataset(tmp_path / "sea", settings=settings)

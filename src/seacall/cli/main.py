@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from seacall.cli import build, evaluate, judge, run, train
+from seacall.cli import build, evaluate, judge, run, simulate, train
 from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 for verb in (
     build.demo,
+    simulate.simulate,
     build.prepare,
     train.train,
     train.pretrain,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from seacall.audio.calls import Animal, choose_animal
+from seacall.audio.chain import Chain
+from seacall.audio.kind import Kind
 from seacall.audio.repertoire import KINDS
 from seacall.audio.sea import Sea
 from seacall.audio.transmission import Recorder
-
-SAMPLE_RATES = (48_000, 96_000, 44_100, 64_000, 32_000)
-"""Rates of the deployments in turn, Hz."""
+from seacall.data.recorders import Recorders, choose_setup
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Deployment:
     name: str
     sample_rate: int
     recorder: Recorder
+    chain: Chain
     sea: Sea
     """Usual weather and traffic; each recording varies around it."""
     water_depth_m: float
@@ -46,7 +47,12 @@ class Scene:
 
 
 def choose_deployment(
-    index: int, *, seed: int, n_species: int, n_clips: int
+    index: int,
+    *,
+    seed: int,
+    n_species: int,
+    n_clips: int,
+    recorders: Recorders = "modern",
 ) -> Deployment:
     """Choose one deployment; it depends on the seed and its own number alone.
 
@@ -60,45 +66,25 @@ def choose_deployment(
         Kinds of animals that live there, without ``unknown``.
     n_clips
         Mean number of files of each class.
+    recorders
+        Today's moored recorders, or any instrument of the last 70 years.
     """
     rng = np.random.default_rng([seed, index])
-    sample_rate = SAMPLE_RATES[index % len(SAMPLE_RATES)]
+    sample_rate, setup = choose_setup(rng, index, seed=seed, recorders=recorders)
     return Deployment(
         name=f"D{index + 1:02d}",
         sample_rate=sample_rate,
-        recorder=_choose_recorder(rng, sample_rate=sample_rate),
-        sea=Sea(
-            wind_m_s=rng.uniform(2.0, 12.0),
-            shipping=rng.uniform(0.1, 0.9),
-            snaps_per_s=rng.uniform(5.0, 40.0) if rng.random() < 0.3 else 0.0,
-        ),
-        water_depth_m=rng.uniform(25.0, 250.0),
-        range_m=float(np.exp(rng.uniform(np.log(100.0), np.log(2_000.0)))),
+        recorder=setup.recorder,
+        chain=setup.chain,
+        sea=setup.sea,
+        water_depth_m=setup.water_depth_m,
+        range_m=setup.range_m,
         snr_shift_db=rng.normal(0.0, 2.0),
         animals=tuple(
             tuple(choose_animal(rng) for _ in range(int(rng.integers(1, 4))))
             for _ in KINDS
         ),
         n_clips=_choose_counts(index, seed=seed, n_species=n_species, n_clips=n_clips),
-    )
-
-
-def _choose_recorder(rng: np.random.Generator, *, sample_rate: int) -> Recorder:
-    resonances = tuple(
-        (
-            float(np.exp(rng.uniform(np.log(300.0), np.log(0.4 * sample_rate)))),
-            rng.uniform(2.0, 12.0),
-            rng.uniform(-8.0, 10.0),
-        )
-        for _ in range(int(rng.integers(1, 4)))
-    )
-    return Recorder(
-        high_pass_hz=float(np.exp(rng.uniform(np.log(8.0), np.log(50.0)))),
-        low_pass_hz=sample_rate * rng.uniform(0.36, 0.47),
-        tilt_db_per_octave=rng.normal(0.0, 0.8),
-        resonances=resonances,
-        self_noise_db=rng.uniform(22.0, 42.0),
-        full_scale_db=rng.uniform(138.0, 156.0),
     )
 
 
@@ -115,6 +101,11 @@ def _choose_counts(
     absent = [(s + 3 * index) % 7 == 6 for s in range(n_species)]
     counts[:-1][absent] = 0
     return tuple(int(c) for c in counts)
+
+
+def hears(deployment: Deployment, kind: Kind) -> bool:
+    """Whether a kind's calls lie, at least in part, below half the sample rate."""
+    return kind.band_hz[0] < 0.4 * deployment.sample_rate
 
 
 def choose_scene(rng: np.random.Generator, deployment: Deployment, k: int) -> Scene:

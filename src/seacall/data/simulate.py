@@ -15,21 +15,22 @@ from typing import Literal, Self
 
 import numpy as np
 import soundfile
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seacall.audio.kind import Kind
 from seacall.audio.repertoire import KINDS, kinds_named
-from seacall.audio.sea import Sea, Ship, sea_noise, ship_noise
-from seacall.audio.synth import FloatArray, band_hz, render, span_s
-from seacall.audio.transmission import (
-    call_gain,
-    image_paths,
-    propagate,
-    record,
-    self_noise,
-)
+from seacall.audio.synth import FloatArray
 from seacall.config import Settings
-from seacall.data.deployments import Deployment, Scene, choose_deployment, choose_scene
+from seacall.data.deployments import (
+    Deployment,
+    Scene,
+    choose_deployment,
+    choose_scene,
+    hears,
+)
+from seacall.data.pool import Progress, map_files
+from seacall.data.recorders import Recorders
+from seacall.data.simulated_clip import simulate_clip
 from seacall.errors import SettingsError
 from seacall.labels import UNKNOWN, file_stem
 
@@ -50,7 +51,7 @@ class SimulationSettings(Settings):
     names: Literal["simulated", "real", "watkins"] = "simulated"
     """How labels read: ``Simulated Beluga``, ``Beluga``, or as the folders of the
     Watkins database: ``Beluga_White_Whale``. Real names let files join real ones."""
-    n_deployments: int = Field(default=8, ge=1, le=99)
+    n_deployments: int = Field(default=8, ge=1, le=999)
     """Recorders at their places; each has its own rate, response, noise, animals."""
     n_clips: int = Field(default=8, ge=1, le=999)
     """Mean number of files of each class from each deployment."""
@@ -60,8 +61,18 @@ class SimulationSettings(Settings):
     """Longest file, s; half of the files are shorter than 2 s."""
     snr_db: tuple[float, float] = (0.0, 20.0)
     """Signal-to-noise ratio of the calls: least, most (in the band of the call)."""
+    recorders: Recorders = "modern"
+    """``modern``: moored recorders of 32 to 96 kHz. ``any``: also old tape, hand-held
+    hydrophones, pools and towed arrays, at 5 to 96 kHz; a deployment that cannot hear
+    a species has no file of it."""
     seed: int = Field(default=0, ge=0)
     """The same seed gives the same bytes."""
+
+    @field_validator("species")
+    @classmethod
+    def _species_are_simulated(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        kinds_named(names)
+        return names
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> Self:
@@ -74,7 +85,6 @@ class SimulationSettings(Settings):
             raise ValueError(
                 f"need -60 <= least <= most <= 60 in snr_db, got {self.snr_db}"
             )
-        kinds_named(self.species)
         return self
 
 
@@ -94,7 +104,13 @@ class Row:
     snr_db: float | None
 
 
-def simulate_dataset(folder: Path, *, settings: SimulationSettings) -> Path:
+def simulate_dataset(
+    folder: Path,
+    *,
+    settings: SimulationSettings,
+    n_workers: int = 1,
+    progress: Progress | None = None,
+) -> Path:
     """Write simulated recordings: a folder for each class, and one table.
 
     Parameters
@@ -103,6 +119,10 @@ def simulate_dataset(folder: Path, *, settings: SimulationSettings) -> Path:
         Made where it is missing; must be empty.
     settings
         How much of what.
+    n_workers
+        Processes that share the work; the files are the same for any number.
+    progress
+        Told after each class of each deployment how many are done.
 
     Returns
     -------
@@ -122,7 +142,13 @@ def simulate_dataset(folder: Path, *, settings: SimulationSettings) -> Path:
             raise SettingsError(
                 f"{folder}: is not empty; give a new folder for the simulation"
             )
-        rows = list(_write_clips(folder, settings))
+        jobs = [
+            _Job(folder, settings, index, place)
+            for index in range(settings.n_deployments)
+            for place in range(len(_numbered_kinds(settings)))
+        ]
+        parts = map_files(_write_class, jobs, n_workers=n_workers, progress=progress)
+        rows = [row for part in parts for row in part]
         return _write_table(folder / TABLE_NAME, rows)
     except (OSError, soundfile.LibsndfileError) as error:
         raise SettingsError(
@@ -130,24 +156,51 @@ def simulate_dataset(folder: Path, *, settings: SimulationSettings) -> Path:
         ) from error
 
 
-def _write_clips(folder: Path, settings: SimulationSettings) -> Iterator[Row]:
-    for index in range(settings.n_deployments):
-        kinds = _numbered_kinds(settings)
-        deployment = choose_deployment(
-            index,
-            seed=settings.seed,
-            n_species=len(kinds) - 1,
-            n_clips=settings.n_clips,
+@dataclass(frozen=True)
+class _Job:
+    """The files of one class from one deployment."""
+
+    folder: Path
+    settings: SimulationSettings
+    index: int
+    """Of the deployment."""
+    place: int
+    """Of the class, among those of the settings."""
+
+
+def _write_class(job: _Job) -> list[Row]:
+    """Write the files of one class from one deployment."""
+    settings = job.settings
+    kinds = _numbered_kinds(settings)
+    deployment = choose_deployment(
+        job.index,
+        seed=settings.seed,
+        n_species=len(kinds) - 1,
+        n_clips=settings.n_clips,
+        recorders=settings.recorders,
+    )
+    n_clips = [
+        n if kind is None or hears(deployment, kind) else 0
+        for (_, kind), n in zip(kinds, deployment.n_clips, strict=True)
+    ]
+    k, kind = kinds[job.place]
+    label = _label(kind, settings)
+    rng = np.random.default_rng([settings.seed, job.index, 2, k])
+    rows = []
+    scenes = _choose_scenes(rng, deployment, k, n_clips[job.place])
+    for number, (recording, scene) in enumerate(scenes, 1 + sum(n_clips[: job.place])):
+        y, truth = simulate_clip(
+            rng,
+            deployment,
+            scene,
+            kind,
+            duration_s=_choose_duration(rng, settings),
+            snr_db=settings.snr_db,
         )
-        numbers = count(1)
-        for (k, kind), n_clips in zip(kinds, deployment.n_clips, strict=True):
-            label = _label(kind, settings)
-            rng = np.random.default_rng([settings.seed, index, 2, k])
-            for recording, scene in _choose_scenes(rng, deployment, k, n_clips):
-                y, truth = _simulate_clip(rng, deployment, scene, kind, settings)
-                name = f"{file_stem(label)}/{deployment.name}_{next(numbers):04d}.wav"
-                _write_wav(folder / name, y, sample_rate=deployment.sample_rate)
-                yield Row(name, label, deployment.name, recording, *truth)
+        name = f"{file_stem(label)}/{deployment.name}_{number:04d}.wav"
+        _write_wav(job.folder / name, y, sample_rate=deployment.sample_rate)
+        rows.append(Row(name, label, deployment.name, recording, *truth))
+    return rows
 
 
 def _numbered_kinds(settings: SimulationSettings) -> list[tuple[int, Kind | None]]:
@@ -183,47 +236,6 @@ def _choose_scenes(
             return
 
 
-Truth = tuple[float | None, float | None, float | None]
-
-
-def _simulate_clip(
-    rng: np.random.Generator,
-    deployment: Deployment,
-    scene: Scene,
-    kind: Kind | None,
-    settings: SimulationSettings,
-) -> tuple[FloatArray, Truth]:
-    duration_s = _choose_duration(rng, settings)
-    if kind is None:
-        noise = _choose_noise(rng, deployment, scene, duration_s)
-        return noise, (None, None, None)
-    call = kind.choose(rng, scene.animal, duration_s)
-    sample_rate = deployment.sample_rate
-    recorder = deployment.recorder
-    y = render(call, sample_rate=sample_rate, duration_s=duration_s)
-    paths = image_paths(
-        range_m=scene.range_m,
-        source_depth_m=scene.source_depth_m,
-        receiver_depth_m=0.8 * deployment.water_depth_m,
-        water_depth_m=deployment.water_depth_m,
-    )
-    y = propagate(y, sample_rate=sample_rate, paths=paths, range_m=scene.range_m)
-    sea = sea_noise(rng, scene.sea, sample_rate=sample_rate, duration_s=duration_s)
-    y, noise = record(np.stack([y, sea]), recorder, sample_rate=sample_rate)
-    noise = noise + self_noise(rng, recorder, len(y), sample_rate=sample_rate)
-    start_s, end_s = span_s(call)
-    truth_db = rng.uniform(*settings.snr_db) + deployment.snr_shift_db
-    gain = call_gain(
-        y,
-        noise,
-        sample_rate=sample_rate,
-        span_s=(start_s, end_s),
-        band_hz=band_hz(call),
-        target_db=truth_db,
-    )
-    return gain * y + noise, (start_s, min(end_s, duration_s), truth_db)
-
-
 def _choose_duration(rng: np.random.Generator, settings: SimulationSettings) -> float:
     """Half below 2 s; of the others more short ones than long ones."""
     low, high = settings.min_duration_s, settings.max_duration_s
@@ -231,42 +243,6 @@ def _choose_duration(rng: np.random.Generator, settings: SimulationSettings) -> 
     if rng.random() < 0.5:
         return float(rng.uniform(low, middle))
     return float(middle + (high - middle) * rng.beta(1.0, 2.0))
-
-
-def _recorded_sea(
-    rng: np.random.Generator, deployment: Deployment, sea: Sea, duration_s: float
-) -> FloatArray:
-    rate, recorder = deployment.sample_rate, deployment.recorder
-    pressure = sea_noise(rng, sea, sample_rate=rate, duration_s=duration_s)
-    y = record(pressure, recorder, sample_rate=rate)
-    return y + self_noise(rng, recorder, len(y), sample_rate=rate)
-
-
-def _choose_noise(
-    rng: np.random.Generator,
-    deployment: Deployment,
-    scene: Scene,
-    duration_s: float,
-) -> FloatArray:
-    """Choose what ``unknown`` holds: the sea, a ship, rain or calm, in equal parts."""
-    sea = scene.sea
-    draw = int(rng.integers(4))
-    if draw == 1:
-        sea = Sea(sea.wind_m_s, sea.shipping, rain_db=rng.uniform(60.0, 80.0))
-    elif draw == 2:
-        sea = Sea(wind_m_s=0.5, shipping=0.0)
-    y = _recorded_sea(rng, deployment, sea, duration_s)
-    if draw == 3:
-        ship = Ship(
-            level_db=rng.uniform(85.0, 110.0),
-            blade_hz=rng.uniform(3.0, 12.0),
-            firing_hz=rng.uniform(12.0, 45.0),
-            beat_depth=rng.uniform(0.2, 0.8),
-        )
-        rate = deployment.sample_rate
-        pressure = ship_noise(rng, ship, sample_rate=rate, duration_s=duration_s)
-        y = y + record(pressure, deployment.recorder, sample_rate=rate)
-    return y
 
 
 def _write_wav(path: Path, y: FloatArray, *, sample_rate: int) -> None:
