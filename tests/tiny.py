@@ -24,7 +24,9 @@ from seacall.learn.context import RunContext
 from seacall.learn.export import export_onnx
 from seacall.learn.observe import Silent
 from seacall.models.checkpoint import Card
+from seacall.models.efficientat import EfficientAT
 from seacall.models.network import build_network, save_model
+from seacall.models.weights import write_safetensors
 
 RATE = 16_000
 PITCH_HZ = {"Béluga blanc": 3_600.0, "Fin Whale": 5_200.0, "Minke Whale": 7_000.0}
@@ -110,6 +112,18 @@ def network(
             elif name.endswith("running_mean"):
                 value.normal_()
     return model.eval()
+
+
+def write_efficientat(folder: Path) -> Path:
+    """EfficientAT with random weights that lets something through, as a file."""
+    torch.manual_seed(0)
+    efficientat = EfficientAT()
+    with torch.no_grad():
+        for name, value in efficientat.state_dict().items():
+            if name.endswith("running_var"):
+                value.uniform_(0.1, 0.5)
+    write_safetensors(efficientat, folder / "mn04.safetensors")
+    return folder / "mn04.safetensors"
 
 
 def write_model(folder: Path, **changes: object) -> Path:

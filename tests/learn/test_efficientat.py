@@ -13,36 +13,27 @@ from sounds import noise, write_wav
 from seacall.augmentation import AugmentSettings
 from seacall.config import DistillRun, TeacherSettings, TrainRun, checked
 from seacall.data.arrays import subset
+from seacall.data.manifest import read_manifest
 from seacall.detect.classify import classify_recording, judge_inputs
 from seacall.errors import SettingsError
 from seacall.learn import runs
 from seacall.learn.dataset import load_dataset
 from seacall.learn.ensemble import ask_teachers, load_teachers
-from seacall.learn.heard import waveforms
+from seacall.learn.heard import heard_in, open_efficientat, waveforms
 from seacall.learn.measure import inputs_of, measure
 from seacall.learn.observe import Silent
 from seacall.learn.recipes import make_recipe
 from seacall.models.backend import load_classifier
 from seacall.models.checkpoint import ONNX_NAME, read_card
-from seacall.models.efficientat import EfficientAT
+from seacall.models.mn04 import EfficientATTeacher, efficientat_teacher
 from seacall.models.network import load_model
-from seacall.models.weights import write_safetensors
 
 FRONT_END = tiny.FRONT_END.front_end()
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
-    """EfficientAT with random weights that lets something through, as a file."""
-    torch.manual_seed(0)
-    network = EfficientAT()
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            if name.endswith("running_var"):
-                value.uniform_(0.1, 0.5)
-    path = tmp_path_factory.mktemp("efficientat") / "mn04.safetensors"
-    write_safetensors(network, path)
-    return path
+    return tiny.write_efficientat(tmp_path_factory.mktemp("efficientat"))
 
 
 def run_of(weights: Path, **train: object) -> TrainRun:
@@ -119,6 +110,31 @@ def test_as_a_teacher_it_answers_to_every_view(teacher_folder, tiny_dataset, tmp
         alone = teachers[0].network(torch.from_numpy(np.stack(views)))
     torch.testing.assert_close(train[5::12], alone, atol=1e-4, rtol=1e-4)
     assert not torch.equal(alone[0], alone[1])
+
+
+def test_what_it_heard_is_kept_and_it_does_not_listen_again(
+    teacher_folder, weights, tiny_dataset, tmp_path, monkeypatch
+):
+    run = DistillRun(
+        train=tiny.TWO_EPOCHS.model_copy(update={"augment": AugmentSettings(n_views=3)})
+    )
+    first = tmp_path / "first"
+    runs.distill(teacher_folder, run, tiny.context(tiny_dataset, first))
+
+    def refuse(*_args):
+        raise AssertionError("it listened again")
+
+    monkeypatch.setattr(EfficientATTeacher, "embed", refuse)
+    again = tmp_path / "again"
+    runs.distill(teacher_folder, run, tiny.context(tiny_dataset, again))
+    state = (load_model(folder)[0].state_dict() for folder in (first, again))
+    one, two = (s["classifier.1.weight"] for s in state)
+    assert torch.equal(one, two)
+    # Its last layer is not part of it: a teacher of other classes hears the same.
+    other = efficientat_teacher(open_efficientat(str(weights))[0], 7, sample_rate=1)
+    clips = read_manifest(tiny_dataset).clips[:2]
+    context = tiny.context(tiny_dataset, tmp_path)
+    assert heard_in(other, clips, FRONT_END, context, stage="x").shape == (2, 1792)
 
 
 def test_a_student_is_distilled_from_it(teacher_folder, tiny_dataset, tmp_path):

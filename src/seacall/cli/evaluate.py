@@ -65,7 +65,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="What is trained in each fold: student, teacher, distilled, "
-            "student-prototypes, efficientat (student). Repeat it for several."
+            "student-prototypes, student-distilled, efficientat (student). Repeat "
+            "it for several."
         ),
     ] = None,
     n_folds: Annotated[

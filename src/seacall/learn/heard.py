@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +13,25 @@ from torch import Tensor, nn
 from seacall.audio.frontend import first_clip
 from seacall.augmentation import AugmentSettings
 from seacall.config import FrontEndSettings
+from seacall.data.cache import recording_sha256
 from seacall.data.manifest import LabelledClip
 from seacall.data.views import view_waveform
 from seacall.learn.context import RunContext
+from seacall.learn.kept import KeptVectors, weights_sha256
 from seacall.models.efficientat import (
     EFFICIENTAT_SHA256,
     EFFICIENTAT_URL,
     EfficientAT,
     load_efficientat,
 )
-from seacall.models.mn04 import EfficientATTeacher
+from seacall.models.mn04 import N_EMBEDDING, EfficientATTeacher
 from seacall.models.pretrained import fetch
 
 Float32 = NDArray[np.float32]
+
+HEARD_VERSION = 1
+"""Raise it whenever a change of the code changes what EfficientAT is given or what is
+taken of it: what was heard before is then computed anew."""
 
 
 def open_efficientat(weights: str) -> tuple[EfficientAT, Path]:
@@ -71,12 +77,9 @@ def waveforms(
     AudioError
         If a recording cannot be read.
     """
-    for view in range(1 if augment is None else augment.n_views):
+    for view in range(_n_views(augment)):
         for clip in clips:
-            y = first_clip(clip.path, front_end)
-            if view and augment is not None:
-                y = view_waveform(y, clip.path, view, augment, front_end)
-            yield y
+            yield _waveform(clip, view, front_end, augment)
 
 
 def heard_in(
@@ -90,16 +93,37 @@ def heard_in(
 ) -> Float32:
     """Return the embedding of each clip and view, shape ``(n_views * n, 1792)``.
 
+    What was heard is kept in the dataset folder: a second run, a teacher of other
+    classes and an evaluation by protocol need not listen again.
+
     Parameters
     ----------
     augment
         See :func:`waveforms`.
     stage
         What to call this when telling how far it is.
+
+    Raises
+    ------
+    AudioError
+        If a recording cannot be read.
     """
     teacher = teacher.to(context.device).eval()
-    ask = teacher.embed
-    return _asked(ask, clips, front_end, context, stage, augment).numpy()
+    network = f"{HEARD_VERSION}{weights_sha256(teacher.network.features)}"
+    kept = KeptVectors.beside(context.data, network, front_end, augment)
+    hashes = [recording_sha256(clip.path) for clip in clips]
+    found = np.empty((_n_views(augment) * len(clips), N_EMBEDDING), np.float32)
+    for k in range(len(found)):
+        view, clip = divmod(k, len(clips))
+        x = kept.load(hashes[clip], view, length=N_EMBEDDING)
+        if x is None:
+            y = _waveform(clips[clip], view, front_end, augment)
+            asked = teacher.embed(torch.from_numpy(y).to(context.device)[None])
+            x = asked[0].cpu().numpy()
+            kept.save(x, hashes[clip], view)
+        found[k] = x
+        context.observer.progress(stage, k + 1, len(found))
+    return found
 
 
 def logits_of_waveforms(
@@ -118,9 +142,11 @@ def logits_of_waveforms(
     logits
         Shape ``(n_views * n, n_classes)``, on the CPU.
     """
-    network = network.to(context.device).eval()
+    assert isinstance(network, EfficientATTeacher)  # the only one that takes them
+    heard = heard_in(network, clips, front_end, context, stage=stage, augment=augment)
     with torch.no_grad():
-        return _asked(network, clips, front_end, context, stage, augment)
+        logits: Tensor = network.classifier(torch.from_numpy(heard).to(context.device))
+    return logits.cpu()
 
 
 def takes_waveforms(network: nn.Module) -> bool:
@@ -128,17 +154,17 @@ def takes_waveforms(network: nn.Module) -> bool:
     return getattr(network, "takes", "patches") == "waveform"
 
 
-def _asked(
-    ask: Callable[[Tensor], Tensor],
-    clips: Sequence[LabelledClip],
+def _n_views(augment: AugmentSettings | None) -> int:
+    return 1 if augment is None else augment.n_views
+
+
+def _waveform(
+    clip: LabelledClip,
+    view: int,
     front_end: FrontEndSettings,
-    context: RunContext,
-    stage: str,
     augment: AugmentSettings | None,
-) -> Tensor:
-    n = len(clips) * (1 if augment is None else augment.n_views)
-    parts: list[Tensor] = []
-    for y in waveforms(clips, front_end, augment):
-        parts.append(ask(torch.from_numpy(y).to(context.device)[None]).cpu())
-        context.observer.progress(stage, len(parts), n)
-    return torch.cat(parts)
+) -> Float32:
+    y = first_clip(clip.path, front_end)
+    if view and augment is not None:
+        return view_waveform(y, clip.path, view, augment, front_end)
+    return y

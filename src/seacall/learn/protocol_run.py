@@ -10,6 +10,8 @@ from seacall.config import (
     DistillSettings,
     FixedTraining,
     FrontEndChoice,
+    HeadDistillation,
+    HeadTraining,
     Settings,
     StudentSettings,
     TeacherSettings,
@@ -45,9 +47,13 @@ class ProtocolRun(Settings):
     teacher: TeacherSettings = TeacherSettings()
     """What a teacher starts from."""
     student: StudentSettings = StudentSettings()
-    """The trained student whose embedding prototypes compare."""
+    """The trained student that student-prototypes and student-distilled start from."""
     distill: DistillSettings = DistillSettings()
     """How a student learns from a teacher."""
+    head: HeadTraining = HeadTraining()
+    """The training loop of student-distilled: layers behind a frozen trunk."""
+    head_distill: HeadDistillation = HeadDistillation()
+    """How student-distilled learns from its teacher."""
     recipe: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of one recipe by its name, which win over those above."""
 

@@ -42,6 +42,7 @@ from seacall.learn.dataset import (
     training_set,
 )
 from seacall.learn.distill import DistillationLoss
+from seacall.learn.frozen import StudentDistilledRecipe
 from seacall.learn.observe import Observer
 from seacall.learn.state import CHECKPOINT_NAME, last_weights
 from seacall.learn.teacher import convolutions_frozen, train_teacher, without_logits
@@ -201,12 +202,19 @@ class DistilledRecipe(TeacherRecipe):
 
 RECIPES: dict[
     str,
-    type[StudentRecipe | TeacherRecipe | StudentPrototypesRecipe | EfficientATRecipe],
+    type[
+        StudentRecipe
+        | TeacherRecipe
+        | StudentPrototypesRecipe
+        | StudentDistilledRecipe
+        | EfficientATRecipe
+    ],
 ] = {
     "student": StudentRecipe,
     "teacher": TeacherRecipe,
     "distilled": DistilledRecipe,
     "student-prototypes": StudentPrototypesRecipe,
+    "student-distilled": StudentDistilledRecipe,
     "efficientat": EfficientATRecipe,
 }
 """What can be trained in the folds, by name."""

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seacall.augmentation import AugmentSettings
 from seacall.config import (
     FrontEndSettings,
     StudentSettings,
@@ -97,12 +98,7 @@ def fit_student(
         return fit_and_tell(
             student, train_set, val_set, criterion, train, context, what
         )
-    if train.augment.changes_patches():
-        raise SettingsError(
-            "masks and MixStyle change log-mel patches, which a frozen trunk sees only "
-            "once; set train.augment.mask.probability and "
-            "train.augment.mixstyle.probability to 0, or train the trunk"
-        )
+    refuse_patch_changes(train.augment, "train")
     pooled = pooled_by(student, train_set.tensors, context, stage="trunk, train")
     seen = pooled_by(student, val_set, context, stage="trunk, val")
     student.to("cpu")
@@ -115,6 +111,27 @@ def fit_student(
         context,
         what,
     )
+
+
+def refuse_patch_changes(augment: AugmentSettings, section: str) -> None:
+    """Refuse augmentation that a frozen trunk would not see.
+
+    Parameters
+    ----------
+    section
+        Name of the settings that ``augment`` is in.
+
+    Raises
+    ------
+    SettingsError
+        If patches are to be changed in each batch.
+    """
+    if augment.changes_patches():
+        raise SettingsError(
+            "masks and MixStyle change log-mel patches, which a frozen trunk sees only "
+            f"once; set {section}.augment.mask.probability and "
+            f"{section}.augment.mixstyle.probability to 0, or train the trunk"
+        )
 
 
 def pooled_by(
