@@ -15,6 +15,8 @@ class TrainSettings(Settings):
 
     epochs: int = Field(default=60, ge=1)
     """Upper limit; early stopping may end the run before."""
+    min_steps: int = Field(default=0, ge=0)
+    """With few clips, as many epochs more as it takes to make so many steps."""
     batch_size: int = Field(default=16, ge=1)
     """Clips in one step, in each process."""
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -63,10 +65,12 @@ class FixedTraining(TrainSettings):
 
 
 class HeadTraining(FixedTraining):
-    """How the layers behind a frozen trunk are trained: about 400 large steps."""
+    """How the layers behind a frozen trunk are trained: 400 large steps."""
 
-    epochs: int = Field(default=32, ge=1)
-    """Exactly so many; 400 steps with 1,600 clips."""
+    epochs: int = Field(default=10, ge=1)
+    """At least so many, however many clips there are."""
+    min_steps: int = Field(default=400, ge=0)
+    """With few clips, as many epochs more as it takes to make so many steps."""
     batch_size: int = Field(default=128, ge=1)
     """Clips in one step, in each process."""
     weight_decay: float = Field(default=0.05, ge=0)
@@ -95,6 +99,9 @@ class DistillSettings(Settings):
     """Decoupled: weight of how likely the true class is (alpha of the paper)."""
     others_weight: float = Field(default=8.0, ge=0)
     """Decoupled: weight of how the other classes share the rest (beta)."""
+    unknown: Literal["teacher", "label"] = "teacher"
+    """Who says what clips of ``unknown`` are: the teacher, as of all others, or their
+    label alone, since what was marked as noise needs no second opinion."""
 
 
 class HeadDistillation(DistillSettings):
@@ -104,6 +111,8 @@ class HeadDistillation(DistillSettings):
     """Softens both networks' outputs before they are compared."""
     alpha: float = Field(default=1.0, ge=0, le=1)
     """Weight of the teacher's soft targets; the rest is the labels'."""
+    unknown: Literal["teacher", "label"] = "label"
+    """Who says what clips of ``unknown`` are; see `DistillSettings`."""
 
 
 class TeacherSettings(Settings):

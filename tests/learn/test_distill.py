@@ -244,3 +244,17 @@ def test_a_student_comes_nearer_to_its_teacher_epoch_by_epoch():
         for _ in range(6)
     ]
     assert losses[-1] < 0.6 * losses[0]
+
+
+def test_clips_of_unknown_can_keep_their_label_and_the_others_their_teacher():
+    torch.manual_seed(0)
+    student, teacher = torch.randn(6, 4), torch.randn(6, 4)
+    targets = torch.tensor([0, 3, 1, 3, 2, 0])
+    loss = DistillationLoss(temperature=2.0, alpha=1.0, unknown="label")
+    asked = DistillationLoss(temperature=2.0, alpha=1.0)
+    known = targets != 3
+    expected = (
+        known.sum() * asked(student[known], teacher[known], targets[known])
+        + 4.0 * -torch.log_softmax(student[~known] / 2.0, dim=1)[:, 3].sum()
+    ) / 6
+    torch.testing.assert_close(loss(student, teacher, targets), expected)

@@ -14,6 +14,9 @@ from seacall.learn.epoch import Batch, train_epoch
 
 _DEFAULTS = DistillSettings()
 
+_SURE = 20.0
+"""Times the largest logit: a score that is 1 at any temperature in use."""
+
 Method = Literal["kl", "standardised", "decoupled"]
 
 
@@ -32,7 +35,7 @@ class DistillationLoss(nn.Module):
         The distillation temperature T.
     alpha
         Weight of the soft targets, 0 to 1.
-    method, target_weight, others_weight
+    method, target_weight, others_weight, unknown
         See :class:`seacall.config.DistillSettings`.
 
     References
@@ -56,6 +59,7 @@ class DistillationLoss(nn.Module):
         method: Method = _DEFAULTS.method,
         target_weight: float = _DEFAULTS.target_weight,
         others_weight: float = _DEFAULTS.others_weight,
+        unknown: Literal["teacher", "label"] = _DEFAULTS.unknown,
     ) -> None:
         super().__init__()
         settings = DistillSettings(
@@ -64,12 +68,14 @@ class DistillationLoss(nn.Module):
             method=method,
             target_weight=target_weight,
             others_weight=others_weight,
+            unknown=unknown,
         )
         self.distill_temperature = settings.distill_temperature
         self.alpha = settings.alpha
         self.method = settings.method
         self.target_weight = settings.target_weight
         self.others_weight = settings.others_weight
+        self.unknown = settings.unknown
 
     @classmethod
     def of(cls, settings: DistillSettings) -> DistillationLoss:
@@ -90,6 +96,8 @@ class DistillationLoss(nn.Module):
             Class numbers, shape ``(batch,)``.
         """
         t = self.distill_temperature
+        if self.unknown == "label":
+            teacher_logits = _labelled_unknown(teacher_logits, targets)
         if self.method == "kl":
             soft = soft_kl(student_logits, teacher_logits, temperature=t)
         elif self.method == "standardised":
@@ -105,6 +113,14 @@ class DistillationLoss(nn.Module):
             )
         hard = F.cross_entropy(student_logits, targets)
         return self.alpha * soft + (1 - self.alpha) * hard
+
+
+def _labelled_unknown(teacher_logits: Tensor, targets: Tensor) -> Tensor:
+    """Replace the teacher's answer to clips of the last class by a sure one."""
+    last = teacher_logits.shape[1] - 1
+    sure = torch.zeros_like(teacher_logits)
+    sure[:, last] = _SURE * teacher_logits.abs().amax().clamp_min(1.0)
+    return torch.where((targets == last)[:, None], sure, teacher_logits)
 
 
 def soft_kl(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
