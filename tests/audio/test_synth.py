@@ -150,17 +150,26 @@ def test_most_energy_lies_in_the_calls_own_band_and_span(
 
 
 def test_an_animal_keeps_its_signature_and_differs_from_others() -> None:
-    def whistle_hz(animal: Animal, seed: int) -> tuple[float, ...]:
-        # Dolphins click too: take the first bout with a whistle in it.
-        for n in range(100):
-            call = KINDS[0].choose(np.random.default_rng([seed, n]), animal, 2.0)
-            if isinstance(call[0], Tone):
-                return call[0].knots_hz
-        raise AssertionError("no whistle in 100 bouts")
+    def contours(animal: Animal, seed: int) -> list[tuple[float, ...]]:
+        calls = [
+            KINDS[0].choose(np.random.default_rng([seed, n]), animal, 2.0)
+            for n in range(30)
+        ]
+        return [u.knots_hz for call in calls for u in call if isinstance(u, Tone)]
 
-    first = whistle_hz(Animal(signature=1), 0)
-    np.testing.assert_allclose(whistle_hz(Animal(signature=1), 1), first, rtol=0.2)
-    assert not np.allclose(whistle_hz(Animal(signature=2), 0), first, rtol=0.2)
+    def shared(a: list[tuple[float, ...]], b: list[tuple[float, ...]]) -> float:
+        """Part of the contours of a that b has too, within what varies."""
+        return float(
+            np.mean([any(_alike(one, other) for other in b) for one in a]),
+        )
+
+    first = contours(Animal(signature=1), 0)
+    assert shared(first, contours(Animal(signature=1), 1)) > 0.3
+    assert shared(first, contours(Animal(signature=2), 1)) < 0.2
+
+
+def _alike(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return len(one) == len(other) > 2 and np.allclose(one, other, rtol=0.08)
 
 
 def test_an_up_call_rises() -> None:

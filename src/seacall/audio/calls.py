@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seacall.audio.synth import Call, Clicks, FloatArray, Tone, Unit, shifted
+from seacall.audio.synth import Clicks, FloatArray, Tone
 
 
 @dataclass(frozen=True)
@@ -39,55 +39,6 @@ def choose_animal(rng: np.random.Generator) -> Animal:
     )
 
 
-def choose_whistle(
-    rng: np.random.Generator,
-    *,
-    low_hz: float,
-    high_hz: float,
-    duration_s: tuple[float, float],
-    n_knots: int = 5,
-) -> Tone:
-    """Choose a dolphin's whistle: a free contour, now and then an overtone."""
-    overtones = (0.0, -14.0) if rng.random() < 0.4 else (0.0,)
-    knots_hz = _knots(rng, low_hz, high_hz, n_knots)
-    return Tone(_uniform(rng, duration_s), knots_hz, harmonics_db=overtones)
-
-
-def choose_sweep(
-    rng: np.random.Generator,
-    *,
-    low_hz: float,
-    high_hz: float,
-    duration_s: tuple[float, float],
-) -> Tone:
-    """Choose a plain upsweep or downsweep over most of a band."""
-    width = np.log(high_hz / low_hz)
-    start_hz = low_hz * np.exp(width * rng.uniform(0.0, 0.25))
-    end_hz = low_hz * np.exp(width * rng.uniform(0.65, 1.0))
-    bend_hz = np.sqrt(start_hz * end_hz) * np.exp(0.15 * width * rng.uniform(-1, 1))
-    knots_hz = (float(start_hz), float(bend_hz), float(end_hz))
-    if rng.random() < 0.4:
-        knots_hz = knots_hz[::-1]
-    return Tone(_uniform(rng, duration_s), knots_hz)
-
-
-def choose_sine_whistle(
-    rng: np.random.Generator,
-    *,
-    centre_hz: float,
-    duration_s: tuple[float, float],
-    vibrato_hz: tuple[float, float] = (3.0, 9.0),
-) -> Tone:
-    """Choose a whistle that swings around one frequency."""
-    hz = centre_hz * np.exp(rng.normal(0.0, 0.08, size=2))
-    return Tone(
-        _uniform(rng, duration_s),
-        (float(hz[0]), float(hz[1])),
-        vibrato_hz=_uniform(rng, vibrato_hz),
-        vibrato_depth=rng.uniform(0.05, 0.2),
-    )
-
-
 def choose_echolocation(
     rng: np.random.Generator, *, centre_hz: float, interval_s: float, duration_s: float
 ) -> Clicks:
@@ -107,6 +58,17 @@ def choose_burst_pulse(
     glide = np.linspace(rng.normal(0.0, 0.2), rng.normal(0.0, 0.2), n)
     steps = np.exp(glide) / rate_hz
     return Clicks(_times(steps), centre_hz, centre_hz * rng.uniform(0.5, 0.9))
+
+
+def choose_noisy_call(
+    rng: np.random.Generator, *, centre_hz: float, duration_s: tuple[float, float]
+) -> Clicks:
+    """Choose a call without pitch: pulses at random moments, 800 a second."""
+    length_s = _uniform(rng, duration_s)
+    n = max(int(800.0 * length_s), 20)
+    times_s = np.sort(rng.uniform(0.0, length_s, n))
+    bandwidth_hz = centre_hz * rng.uniform(0.5, 1.2)
+    return Clicks(tuple(float(t) for t in times_s), centre_hz, bandwidth_hz)
 
 
 def choose_slow_clicks(
@@ -177,17 +139,6 @@ def choose_moan(
     )
 
 
-def choose_pulsed_call(
-    rng: np.random.Generator, *, low_hz: float, high_hz: float, n_knots: int = 4
-) -> Tone:
-    """Choose a killer whale's call: a stack of harmonics that jumps and bends."""
-    return Tone(
-        rng.uniform(0.5, 1.2),
-        _knots(rng, low_hz, high_hz, n_knots),
-        harmonics_db=_overtones(rng, n=12, fall_db=(0.8, 2.0)),
-    )
-
-
 def choose_trill(rng: np.random.Generator, *, pitch: float, duration_s: float) -> Tone:
     """Choose a bearded seal's trill: a slow, warbling fall from 2-5 kHz."""
     start_hz = pitch * rng.uniform(2_200.0, 4_800.0)
@@ -216,42 +167,6 @@ def choose_bell(rng: np.random.Generator, *, pitch: float) -> Tone:
     return Tone(rng.uniform(0.6, 1.4), (hz, 0.98 * hz), gain_db=-8.0)
 
 
-def choose_song(
-    rng: np.random.Generator, *, animal: Animal, n_units: int, pause_s: float = 0.35
-) -> Call:
-    """Choose a stretch of humpback song: the animal's theme of units, again and again.
-
-    The theme is the animal's own; each unit comes out slightly different each time.
-    """
-    own = animal.own()
-    theme = [_song_unit(own, animal) for _ in range(int(own.integers(2, 5)))]
-    first = int(rng.integers(len(theme)))
-    units: list[Unit] = []
-    t = 0.0
-    for i in range(n_units):
-        unit = varied(rng, theme[(first + i) % len(theme)])
-        units.append(shifted(unit, t))
-        t += unit.duration_s + pause_s * animal.tempo * rng.uniform(0.6, 1.6)
-    return tuple(units)
-
-
-def _song_unit(rng: np.random.Generator, animal: Animal) -> Tone:
-    """Choose one of: moan, rising cry, falling cry, rough grunt, chirp."""
-    low_hz, high_hz, length_s, pulse_hz = [
-        (150.0, 400.0, (0.8, 1.8), 0.0),
-        (300.0, 1_400.0, (0.5, 1.3), 0.0),
-        (250.0, 1_000.0, (0.5, 1.3), 0.0),
-        (120.0, 350.0, (0.3, 0.8), 45.0),
-        (700.0, 2_200.0, (0.2, 0.5), 0.0),
-    ][int(rng.integers(5))]
-    return Tone(
-        animal.tempo * _uniform(rng, length_s),
-        _knots(rng, animal.pitch * low_hz, animal.pitch * high_hz, 3),
-        harmonics_db=_overtones(rng, n=6, fall_db=(3.0, 7.0)),
-        pulse_hz=pulse_hz,
-    )
-
-
 def varied(rng: np.random.Generator, tone: Tone) -> Tone:
     """Say the same tone again: 3 % other frequencies, 6 % other length."""
     jitter = np.exp(rng.normal(0.0, 0.03, size=len(tone.knots_hz)))
@@ -263,12 +178,6 @@ def varied(rng: np.random.Generator, tone: Tone) -> Tone:
         ),
         gain_db=float(rng.uniform(-4.0, 0.0)),
     )
-
-
-def _knots(
-    rng: np.random.Generator, low_hz: float, high_hz: float, n: int
-) -> tuple[float, ...]:
-    return tuple(log_uniform(rng, low_hz, high_hz) for _ in range(n))
 
 
 def _overtones(

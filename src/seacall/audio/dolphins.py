@@ -1,128 +1,18 @@
-"""Choose what a school of dolphins says: whistles, clicks, burst pulses, pulsed calls.
+"""The dolphins: how each species whistles, clicks and calls.
 
-Every figure is from published descriptions, rounded; see ``docs/explanation.md`` for
-the list of papers. Where a paper gives a range alone, the mean is its middle and the
-standard deviation a quarter of it.
+Figures are rounded from the descriptions that stand above each species. Where a paper
+gives a range alone, the mean is its middle and the standard deviation a quarter of it;
+shares of shapes that no paper gives are those of its nearest relative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
-from seacall.audio.calls import (
-    Animal,
-    choose_burst_pulse,
-    choose_echolocation,
-    varied,
-)
-from seacall.audio.kind import Kind, bout, company
-from seacall.audio.pulsed import PulsedStyle, choose_pulsed
-from seacall.audio.synth import Call, Tone, Unit, shifted
-from seacall.audio.whistles import WhistleStyle, choose_styled_whistle
-
-
-@dataclass(frozen=True)
-class Voice:
-    """What a species of dolphin says, and how often."""
-
-    whistles: WhistleStyle
-    click_hz: float
-    """Centre of its clicks as a hydrophone beside the beam hears them."""
-    pulsed: PulsedStyle | None = None
-    """Pulsed calls, as killer and pilot whales make them."""
-    only_clicks: float = 0.2
-    """Share of stretches with clicks alone."""
-    only_whistles: float = 0.4
-    """Share of stretches without any click."""
-    mean_others: float = 1.0
-    """Further animals that whistle in the same stretch."""
-    pause_s: tuple[float, float] = (0.05, 0.6)
-    """Between the whistles of one animal."""
-
-
-def choose_school(
-    voice: Voice, rng: np.random.Generator, animal: Animal, duration_s: float
-) -> Call:
-    """Choose what is heard of a school: one animal close by, others farther away."""
-    draw = rng.random()
-    if draw < voice.only_clicks:
-        return choose_clicks(voice, rng, animal, duration_s)
-    calls = _tonal_bout(voice, rng, animal, duration_s)
-    calls += company(
-        rng, partial(_tonal_bout, voice), duration_s, mean_others=voice.mean_others
-    )
-    if draw < voice.only_clicks + voice.only_whistles:
-        return calls
-    return calls + choose_clicks(voice, rng, animal, duration_s)
-
-
-def _tonal_bout(
-    voice: Voice, rng: np.random.Generator, animal: Animal, duration_s: float
-) -> Call:
-    """Choose an animal's whistles or pulsed calls.
-
-    One bout in three repeats a contour of the animal's own: such rhythmic repetitions
-    were found in all five species of Steiner (1981).
-    """
-    if voice.pulsed and rng.random() < voice.pulsed.share:
-        return bout(
-            rng, _pulsed_source(voice.pulsed, rng, animal), (0.1, 0.9), duration_s
-        )
-    if rng.random() < 1 / 3:
-        own = choose_styled_whistle(animal.own(), voice.whistles, animal=animal)
-        return bout(rng, lambda: varied(rng, own), voice.pause_s, duration_s)
-    return bout(
-        rng,
-        lambda: choose_styled_whistle(rng, voice.whistles, animal=animal),
-        voice.pause_s,
-        duration_s,
-    )
-
-
-def _pulsed_source(
-    style: PulsedStyle, rng: np.random.Generator, animal: Animal
-) -> Callable[[], Unit]:
-    own = animal.own()
-    dialect = [choose_pulsed(own, style, animal=animal) for _ in range(4)]
-
-    def call() -> Tone:
-        return varied(rng, dialect[int(rng.integers(len(dialect)))])
-
-    return call
-
-
-def choose_clicks(
-    voice: Voice, rng: np.random.Generator, animal: Animal, duration_s: float
-) -> Call:
-    """Choose click trains of one to three animals, now and then a burst pulse.
-
-    Beside its beam a click has lost its high frequencies (Au 1993, *The Sonar of
-    Dolphins*, chapter 6), so each train has a centre of its own below the species'.
-    """
-    calls: Call = ()
-    for _ in range(1 + int(rng.poisson(0.4))):
-        start_s = rng.uniform(0.0, 0.3) * duration_s
-        left_s = duration_s - start_s
-        centre_hz = voice.click_hz * animal.pitch * rng.uniform(0.5, 1.05)
-        unit: Unit
-        if rng.random() < 0.35:
-            length_s = (0.1, min(0.8, max(0.8 * left_s, 0.2)))
-            unit = choose_burst_pulse(
-                rng, centre_hz=0.7 * centre_hz, duration_s=length_s
-            )
-        else:
-            unit = choose_echolocation(
-                rng,
-                centre_hz=centre_hz,
-                interval_s=animal.tempo * rng.uniform(0.02, 0.12),
-                duration_s=rng.uniform(0.4, 0.95) * left_s,
-            )
-        calls += (replace(shifted(unit, start_s), gain_db=rng.uniform(-8.0, 3.0)),)
-    return calls
+from seacall.audio.kind import Kind
+from seacall.audio.pulsed import PulsedStyle
+from seacall.audio.schools import Voice, choose_school
+from seacall.audio.whistles import WhistleStyle
 
 
 def _kind(
@@ -233,7 +123,7 @@ _SPINNER = Voice(
     mean_others=2.0,
 )
 
-# Oswald et al. 2003, Gannier et al. 2010 (Mar. Mamm. Sci. 26, 478), Azzolin et al. 2013
+# Oswald et al. 2003, Gannier et al. 2010 (Appl. Acoust. 71, 1063), Azzolin et al. 2013
 # (J. Acoust. Soc. Am. 133, 1126: Mediterranean whistles are shorter and lower).
 _STRIPED = Voice(
     WhistleStyle(
@@ -260,6 +150,140 @@ _WHITE_SIDED = Voice(
     click_hz=36_000.0,
 )
 
+# Steiner 1981, Buck and Tyack 1993 (J. Acoust. Soc. Am. 94, 2497: loops), Cook et al.
+# 2004 (Proc. R. Soc. B 271, 1043: half of free whistles are signatures), Au 1993 for
+# clicks, Blomqvist and Amundin 2004 for burst pulses.
+_BOTTLENOSE = Voice(
+    WhistleStyle(
+        (7_000.0, 1_700.0),
+        (16_000.0, 2_700.0),
+        (1.0, 0.5),
+        2.4,
+        (0.04, 0.2, 0.12, 0.12, 0.17, 0.35),
+    ),
+    click_hz=36_000.0,
+    only_clicks=0.2,
+    only_whistles=0.45,
+    mean_others=0.4,
+    signature=0.55,
+    pause_s=(0.08, 0.5),
+)
+
+# Oswald et al. 2003, Ansmann et al. 2007 (J. Mar. Biol. Assoc. UK 87, 19), Gannier et
+# al. 2010; clicks: Soldevilla et al. 2008 (J. Acoust. Soc. Am. 124, 609).
+_COMMON = Voice(
+    WhistleStyle(
+        (8_000.0, 1_900.0),
+        (14_000.0, 2_900.0),
+        (0.65, 0.33),
+        1.1,
+        (0.08, 0.3, 0.22, 0.1, 0.12, 0.18),
+    ),
+    click_hz=34_000.0,
+    mean_others=1.8,
+)
+
+# Corkeron and Van Parijs 2001 (J. Acoust. Soc. Am. 109, 2247: whistles, barks, buzzes,
+# whistle and burst pulse at once), Rendell et al. 1999; clicks: Soldevilla et al. 2008
+# (peaks at 22, 26, 31, 39 kHz).
+_RISSOS = Voice(
+    WhistleStyle(
+        (8_000.0, 2_200.0),
+        (13_500.0, 3_000.0),
+        (0.65, 0.4),
+        1.2,
+        (0.1, 0.28, 0.18, 0.12, 0.14, 0.18),
+    ),
+    click_hz=28_000.0,
+    pulsed=PulsedStyle(
+        share=0.25,
+        rate_hz=(150.0, 600.0),
+        formant_hz=(3_000.0, 8_000.0),
+        duration_s=(0.6, 0.4),
+    ),
+    only_clicks=0.45,
+    only_whistles=0.2,
+    mean_others=0.7,
+)
+
+# Oswald et al. 2003, Rendell et al. 1999, Sayigh et al. 2013 (Mar. Mamm. Sci. 29, 312:
+# repeated call types), Jensen et al. 2011 for depth and pitch.
+_SHORT_FINNED = Voice(
+    WhistleStyle(
+        (3_700.0, 1_500.0),
+        (6_400.0, 2_400.0),
+        (0.5, 0.35),
+        1.0,
+        (0.2, 0.3, 0.12, 0.1, 0.15, 0.13),
+    ),
+    click_hz=30_000.0,
+    pulsed=PulsedStyle(
+        share=0.35,
+        rate_hz=(150.0, 1_000.0),
+        formant_hz=(1_500.0, 5_500.0),
+        duration_s=(0.6, 0.3),
+        second_voice=0.2,
+    ),
+    mean_others=1.2,
+)
+
+# Oswald et al. 2003 and 2007 (J. Acoust. Soc. Am. 122, 587); Lammers et al. 2003.
+_PANTROPICAL = Voice(
+    WhistleStyle(
+        (8_300.0, 1_700.0),
+        (18_000.0, 3_000.0),
+        (0.85, 0.38),
+        1.8,
+        (0.03, 0.4, 0.1, 0.08, 0.12, 0.27),
+    ),
+    click_hz=38_000.0,
+    mean_others=1.5,
+)
+
+# Oswald et al. 2003, Busnel and Dziedzic 1966 (4-7 kHz), Lima et al. 2016 (J. Acoust.
+# Soc. Am. 140: 2-14 kHz; steps are common).
+_ROUGH_TOOTHED = Voice(
+    WhistleStyle(
+        (5_500.0, 1_300.0),
+        (8_700.0, 1_800.0),
+        (0.6, 0.33),
+        1.8,
+        (0.15, 0.33, 0.08, 0.08, 0.13, 0.23),
+    ),
+    click_hz=27_000.0,
+    mean_others=0.8,
+)
+
+# Leatherwood et al. 1993 (7.6-13.4 kHz, 0.06-0.93 s), Oswald et al. 2007 (Aquat. Mamm.
+# 33, 99: 6.6-23.5 kHz).
+_FRASERS = Voice(
+    WhistleStyle(
+        (9_300.0, 1_800.0),
+        (13_800.0, 2_700.0),
+        (0.48, 0.24),
+        0.9,
+        (0.12, 0.33, 0.2, 0.08, 0.13, 0.14),
+    ),
+    click_hz=38_000.0,
+    mean_others=1.8,
+)
+
+# Rasmussen and Miller 2002 (Aquat. Mamm. 28, 78: 3-35 kHz), Rasmussen et al. 2006 (J.
+# Acoust. Soc. Am. 120, 510: overtones), clicks: Calderan et al. 2013.
+_WHITE_BEAKED = Voice(
+    WhistleStyle(
+        (9_000.0, 2_400.0),
+        (15_500.0, 3_800.0),
+        (0.45, 0.3),
+        0.9,
+        (0.12, 0.28, 0.24, 0.1, 0.14, 0.12),
+        overtones=0.6,
+    ),
+    click_hz=40_000.0,
+)
+
+BOTTLENOSE = _kind("Bottlenose Dolphin", (4_000.0, 40_000.0), _BOTTLENOSE)
+COMMON = _kind("Common Dolphin", (5_500.0, 40_000.0), _COMMON)
 DOLPHINS: tuple[Kind, ...] = (
     _kind("Long-Finned Pilot Whale", (1_500.0, 40_000.0), _LONG_FINNED),
     _kind("False Killer Whale", (3_500.0, 40_000.0), _FALSE_KILLER),
@@ -274,5 +298,25 @@ DOLPHINS: tuple[Kind, ...] = (
     _kind("Spinner Dolphin", (6_500.0, 40_000.0), _SPINNER),
     _kind("Striped Dolphin", (5_500.0, 40_000.0), _STRIPED),
     _kind("White-sided Dolphin", (5_500.0, 40_000.0), _WHITE_SIDED),
+    _kind(
+        "Risso's Dolphin",
+        (2_000.0, 40_000.0),
+        _RISSOS,
+        watkins="Grampus Risso's Dolphin",
+    ),
+    _kind(
+        "Short-Finned Pilot Whale",
+        (1_500.0, 40_000.0),
+        _SHORT_FINNED,
+        watkins="Short-Finned Pacific Pilot Whale",
+    ),
+    _kind("Pantropical Spotted Dolphin", (6_000.0, 40_000.0), _PANTROPICAL),
+    _kind("Rough-Toothed Dolphin", (4_000.0, 38_000.0), _ROUGH_TOOTHED),
+    _kind("Fraser's Dolphin", (6_000.0, 40_000.0), _FRASERS),
+    _kind(
+        "White-beaked Dolphin",
+        (5_500.0, 40_000.0),
+        _WHITE_BEAKED,
+    ),
 )
-"""Dolphins beyond those of :mod:`seacall.audio.repertoire`."""
+"""The dolphins that the first ten species lack."""

@@ -29,7 +29,7 @@ class PulsedStyle:
     duration_s: tuple[float, float]
     """Mean, standard deviation."""
     second_voice: float = 0.0
-    """Share of calls with a second, higher voice over the first."""
+    """Share of animals with a second, higher voice over their calls."""
 
 
 def choose_pulsed(
