@@ -2,14 +2,18 @@
 
 Copies the graph, writes the card with what FILE (TOML) says of data and limits, renders
 MODEL_CARD.md from it, and refuses what is too big or does not say what it was made of.
+A model that was trained on all clips has no figures of its own: --protocol gives it
+those of its recipe on deployments that were held out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from seacall.errors import SeacallError
 from seacall.models.backend import load_classifier
@@ -29,9 +33,13 @@ PAGE_NAME = "MODEL_CARD.md"
 NAME = "The model in the package"
 
 
-def ship(model: Path, about: Path, out: Path) -> int:
+def ship(
+    model: Path, about: Path, out: Path, metrics: dict[str, Any] | None = None
+) -> int:
     """Fill the folder ``out``; return its size in bytes."""
     card = with_origin(read_card(model), about)
+    if metrics:
+        card = card.model_copy(update={"metrics": metrics})
     graph = checked_file(model, card, ONNX_NAME)
     part = out.with_name(out.name + "-part")
     shutil.rmtree(part, ignore_errors=True)
@@ -66,14 +74,58 @@ def with_origin(card: Card, about: Path) -> Card:
     return Card.model_validate(card.model_dump() | told)
 
 
+def protocol_metrics(path: Path, recipe: str) -> dict[str, Any]:
+    """Return what a protocol found of a recipe, as a card has it.
+
+    Figures are those of the first protocol, beside the look-ups that hear nothing.
+    """
+    found = json.loads(path.read_text(encoding="utf-8"))
+    protocol = found["protocols"][0]
+    if recipe not in protocol["recipes"]:
+        raise SeacallError(
+            f"{path}: has no recipe {recipe!r}; it has {', '.join(protocol['recipes'])}"
+        )
+    heard = recipe in protocol["recipes_that_heard_clips_before"]
+    others = [name for name in protocol["systems"] if name not in protocol["recipes"]]
+    return {
+        "split": "held-out",
+        "n_recordings": found["n_scored_clips"],
+        "n_deployments": found["n_scored_deployments"],
+        "leaky": protocol["leaky"] or heard,
+        "interval_level": found["interval_level"],
+        "interval_note": _how(found, protocol),
+        "figures": {
+            "model": protocol["systems"][recipe]["figures"],
+            **{name: protocol["systems"][name]["figures"] for name in others},
+        },
+    }
+
+
+def _how(found: dict[str, Any], protocol: dict[str, Any]) -> str:
+    what, n_seeds = protocol["what"], found["n_seeds"]
+    return (
+        f"{what[:1].upper()}{what[1:]}: trained anew {protocol['n_folds']} times, each "
+        f"without the clips asked about, {n_seeds} seed{'' if n_seeds == 1 else 's'}; "
+        f"{len(found['scored_species'])} species of several deployments are scored. In "
+        f"brackets {found['interval_level']:.0%} intervals over deployments. The model "
+        "itself was trained on all clips."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="model folder of the student")
     parser.add_argument("--about", type=Path, required=True, help="TOML file")
     parser.add_argument("--out", type=Path, default=shipped_folder())
+    parser.add_argument("--protocol", type=Path, help="protocol.json of an evaluation")
+    parser.add_argument("--recipe", default="student-distilled", help="whose figures")
     options = parser.parse_args()
     try:
-        print(f"{options.out}: {ship(options.model, options.about, options.out):,} bytes")
+        metrics = None
+        if options.protocol:
+            metrics = protocol_metrics(options.protocol, options.recipe)
+        n_bytes = ship(options.model, options.about, options.out, metrics)
+        print(f"{options.out}: {n_bytes:,} bytes")
     except SeacallError as error:
         raise SystemExit(f"ship_model: {error}") from None
 

@@ -118,6 +118,16 @@ def test_a_cosine_warms_up_and_falls_to_almost_nothing(tmp_path):
     np.testing.assert_allclose(found[2:], (1 + np.cos(np.pi * done)) / 2)
 
 
+@pytest.mark.parametrize(("min_steps", "n_epochs"), [(0, 5), (15, 5), (16, 6), (21, 7)])
+def test_few_clips_are_gone_through_until_there_are_enough_steps(
+    tmp_path, min_steps, n_epochs
+):
+    """13 clips in batches of 4 are three: the one left over joins the last."""
+    more = {"min_steps": min_steps, "stop_patience": 50}
+    _, result = run(tmp_path, settings=SHORT.model_copy(update=more))
+    assert len(result.history) == n_epochs
+
+
 def test_a_run_that_keeps_the_last_epoch_trains_them_all(tmp_path):
     settings = SHORT.model_copy(update={"epochs": 6, "stop_patience": 1})
     network, result = run(tmp_path, settings=settings, keep="last")

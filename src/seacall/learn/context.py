@@ -58,9 +58,10 @@ def fit_and_tell(
     last, everything = "", train_set.all_clips
 
     def on_step(epoch: int, step: int, n_steps: int, so_far: dict[str, float]) -> None:
-        done, total = (epoch - 1) * n_steps + step, settings.epochs * n_steps
+        n_epochs = max(settings.epochs, -(-settings.min_steps // n_steps))
+        done, total = (epoch - 1) * n_steps + step, n_epochs * n_steps
         note = (
-            f"epoch {epoch}/{settings.epochs} loss {so_far['loss']:.3f} "
+            f"epoch {epoch}/{n_epochs} loss {so_far['loss']:.3f} "
             f"acc {so_far['accuracy']:.2f} F1 {so_far['f1']:.2f}{last}"
         )
         context.observer.progress(what, done, total, note)

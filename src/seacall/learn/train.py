@@ -50,6 +50,12 @@ class FitResult:
     """Counted from 1; 0: there was none."""
 
 
+def long_enough(settings: TrainSettings, sampler: EpochSampler) -> TrainSettings:
+    """Return settings with as many epochs as make ``min_steps`` steps."""
+    epochs = max(settings.epochs, -(-settings.min_steps // len(sampler)))
+    return settings.model_copy(update={"epochs": epochs})
+
+
 def fit(
     network: nn.Module,
     train: tuple[Tensor, ...],
@@ -102,6 +108,8 @@ def fit(
     SeacallError
         If memory runs out, or the loss is no longer a finite number.
     """
+    sampler = _sampler(train[2], settings, n_views, deployments)
+    settings = long_enough(settings, sampler)
     if keep == "last":
         settings = settings.model_copy(update={"stop_patience": settings.epochs})
     run = TrainingState(
@@ -109,7 +117,7 @@ def fit(
         settings=settings,
         folder=folder,
         device=device,
-        sampler=_sampler(train[2], settings, n_views, deployments),
+        sampler=sampler,
         rates=rates,
         identity=_identity(train, val, criterion, n_views, deployments or ()),
     )
