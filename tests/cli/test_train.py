@@ -92,6 +92,33 @@ def test_prototypes_on_a_students_trunk_take_its_front_end(
     assert settings.student.start == str(tiny_student)
 
 
+def test_a_final_student_is_distilled_behind_a_frozen_trunk_on_all_clips(
+    seacall, tiny_teacher, tiny_model, tiny_dataset, tmp_path
+):
+    out = tmp_path / "out"
+    done = seacall(
+        *("distill", tiny_teacher, tiny_dataset, "-o", out, *SHORT),
+        *("--start", tiny_model, "--trunk", "frozen", "--schedule", "cosine"),
+        *("--alpha", 1, "--temperature", 1, "--views", 2, "--all-clips"),
+    )
+    assert done.code == 0, done.err
+    assert "trained on all recordings, so nothing was measured" in done.out
+    settings = checked(DistillRun, read_toml(out / "settings.toml"))
+    assert settings.student.trunk == "frozen"
+    assert settings.train.schedule == "cosine"
+    assert settings.all_clips is True
+    card = read_card(out)
+    assert card.metrics == {}
+    assert card.pretrained == read_card(tiny_model).name
+
+
+def test_a_frozen_trunk_needs_a_start(seacall, tiny_dataset, tmp_path):
+    options = ("-o", tmp_path / "out", "--network", "student", "--trunk", "frozen")
+    done = seacall("train", tiny_dataset, *options)
+    assert done.code == 1
+    assert "name its model folder as start" in done.error
+
+
 def test_prototypes_need_a_start(seacall, tiny_dataset, tmp_path):
     options = ("-o", tmp_path, "--network", "student", "--head", "prototypes")
     done = seacall("train", tiny_dataset, *options)
