@@ -19,8 +19,8 @@ weights=$2
 out=$3
 here=$(dirname "$0")
 
-# What is shipped. Less of it, to try: SIMULATION="n_species=3, ..." SEEDS=1 sh ...
-simulation=${SIMULATION:-"n_deployments=24, n_clips=4, seed=7"}
+# What is shipped. Less of it, to try: SIMULATION="--n-clips 1 ..." SEEDS=1 sh ...
+simulation=${SIMULATION:-"--n-deployments 24 --n-clips 2 --seed 7 --recorders any"}
 pretrain=${PRETRAIN:-"--epochs 15 --learning-rate 3e-3 --batch-size 32"}
 distill=${DISTILL:-"--seed 0"}
 seeds=${SEEDS:-3}
@@ -38,13 +38,8 @@ mkdir -p "$out"
 if [ ! -e "$out/simulated/recordings.csv" ]; then
     step "simulate"
     rm -rf "$out/simulated"
-    python - "$out/simulated" "$workers" <<PYTHON
-import sys
-from pathlib import Path
-from seacall.data.simulate import SimulationSettings, simulate_dataset
-settings = SimulationSettings($simulation)
-simulate_dataset(Path(sys.argv[1]), settings=settings, n_workers=int(sys.argv[2]))
-PYTHON
+    # shellcheck disable=SC2086
+    seacall simulate -o "$out/simulated" --workers "$workers" $simulation >&2
 fi
 if [ ! -e "$out/simulated-dataset/dataset.json" ]; then
     step "prepare the simulated recordings"

@@ -26,37 +26,45 @@ def script(name: str):
 
 
 @pytest.mark.parametrize(
-    ("collection", "name", "label"),
+    ("collection", "name", "label", "elsewhere"),
     [
-        ("watkins", "Humpback_Whale", "Humpback_Whale"),
-        ("killer_whale_calls", "killer_whale", "Killer_Whale"),
-        ("sanctsound", "north_atlantic_right_whale", "Northern_Right_Whale"),
-        ("sanctsound", "blue_whale", None),
-        ("sanctsound", "noise_rain", "unknown"),
-        ("sanctsound", "ambient_soundscape", "unknown"),
-        ("sanctsound", "fish_and_snapping_shrimp", "unknown"),
-        ("unlabelled", "unlabelled_underwater", "unknown"),
-        ("samana", "humpback_whale_long_pam", None),
+        ("watkins", "Humpback_Whale", "Humpback_Whale", None),
+        ("killer_whale_calls", "killer_whale", None, "Killer_Whale"),
+        ("sanctsound", "north_atlantic_right_whale", None, "Northern_Right_Whale"),
+        ("sanctsound", "blue_whale", None, None),
+        ("sanctsound", "noise_rain", "unknown", None),
+        ("sanctsound", "ambient_soundscape", "unknown", None),
+        ("sanctsound", "fish_and_snapping_shrimp", "unknown", None),
+        ("unlabelled", "unlabelled_underwater", None, None),
+        ("samana", "humpback_whale_long_pam", None, None),
     ],
 )
-def test_labels_of_other_collections_join_those_of_watkins(collection, name, label):
-    assert script("shipped_table").label_of(collection, name) == label
+def test_each_recording_trains_or_is_kept_to_be_asked_about_or_neither(
+    collection, name, label, elsewhere
+):
+    label_of = script("shipped_table").label_of
+    assert label_of(collection, name) == label
+    assert label_of(collection, name, elsewhere=True) == elsewhere
 
 
-def test_the_table_has_one_row_for_each_recording_that_is_kept(tmp_path):
+def test_the_table_has_a_row_for_each_cut_and_some_stretches_of_noise(tmp_path):
     rows = [
-        "set,file_name,species_name,sample_rate,deployment,recording",
-        'watkins,watkins/a.wav,Ross_Seal,44100,ship,"tape 1, side 2"',
-        "sanctsound,sanctsound/b.wav,gray_whale,48000,buoy,r",
-        "sanctsound,sanctsound/c.wav,noise_rain,48000,buoy,r",
+        "set,file_name,species_name,duration_s,deployment,recording",
+        'watkins,watkins/a.wav,Ross_Seal,90,ship,"tape 1, side 2"',
+        "sanctsound,sanctsound/b.wav,gray_whale,5,buoy,r",
+        "sanctsound,sanctsound/c.wav,noise_rain,16,buoy,r",
+        "sanctsound,sanctsound/d.wav,noise_rain,4.8,buoy,r",
     ]
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    assert script("shipped_table").write_table(manifest, tmp_path / "table.csv") == 2
+    assert script("shipped_table").write_table(manifest, tmp_path / "table.csv") == 5
     with (tmp_path / "table.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
-    assert [row["species_name"] for row in found] == ["Ross_Seal", "unknown"]
+    assert [row["species_name"] for row in found] == ["Ross_Seal"] + 4 * ["unknown"]
     assert found[0]["recording"] == "tape 1, side 2"
+    times = [(row["start_s"], row["end_s"]) for row in found]
+    assert times[1:4] == [("0.00", "5.00"), ("5.50", "10.50"), ("11.00", "16.00")]
+    assert times[0] == times[4] == ("", "")
 
 
 def test_the_student_in_the_package_is_made_as_the_recipe_makes_it():

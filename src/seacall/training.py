@@ -80,7 +80,7 @@ class HeadTraining(FixedTraining):
     balance: Literal["none", "class", "deployment"] = "deployment"
     """What is drawn equally often in an epoch: clips; classes; or classes, and within a
     class its deployments."""
-    augment: AugmentSettings = AugmentSettings(n_views=10)
+    augment: AugmentSettings = AugmentSettings(n_views=4)
     """How training clips are varied."""
 
 
