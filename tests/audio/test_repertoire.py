@@ -7,7 +7,7 @@ import pytest
 
 from seacall.audio.calls import Animal, choose_animal
 from seacall.audio.kind import Kind, bout, company
-from seacall.audio.repertoire import KINDS, kinds_named
+from seacall.audio.repertoire import KINDS, N_FIRST, kinds_named
 from seacall.audio.synth import Call, Clicks, Tone, render
 from seacall.taxonomy import TAXA, normalised, taxon_of
 
@@ -155,6 +155,35 @@ def test_a_ross_seals_two_voices_are_no_harmonics_and_share_their_rhythm() -> No
         ratio = second.knots_hz[0] / first.knots_hz[0]
         assert abs(ratio - round(ratio)) > 0.1
         assert first.pulse_hz == second.pulse_hz
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", KINDS[:N_FIRST], ids=lambda kind: kind.common_name)
+def test_the_plain_repertoire_of_the_first_species_keeps_to_their_bands(
+    kind: Kind, seed: int
+) -> None:
+    plain = kind.limited_to("plain")
+    assert plain.choose is not kind.choose
+    assert kind.limited_to("full") == kind
+    rng = np.random.default_rng(seed)
+    call = plain.choose(rng, choose_animal(rng), 3.0)
+    y = render(call, sample_rate=RATE, duration_s=3.0)
+    power = np.abs(np.fft.rfft(y)) ** 2
+    hz = np.fft.rfftfreq(len(y), 1 / RATE)
+    assert kind.band_hz[0] < (hz * power).sum() / power.sum() < kind.band_hz[1]
+
+
+def test_a_species_without_a_plain_repertoire_says_all_it_knows() -> None:
+    seal = named("Ross Seal")
+    assert seal.limited_to("plain") == seal
+
+
+def test_plainly_a_right_whale_calls_upwards_alone() -> None:
+    kind = named("Right Whale").limited_to("plain")
+    for seed in range(10):
+        call = kind.choose(np.random.default_rng(seed), Animal(), 4.0)
+        assert all(isinstance(unit, Tone) for unit in call)
+        assert all(u.knots_hz[-1] > u.knots_hz[0] for u in call if isinstance(u, Tone))
 
 
 def test_bouts_end_in_time_and_hold_at_least_one_unit() -> None:

@@ -26,6 +26,7 @@ def test_simulate_writes_a_folder_that_prepare_reads(seacall, tmp_path):
     assert soundfile.info(out / rows[0]["file_name"]).samplerate >= 32_000
     settings = checked(SimulationSettings, read_toml(out / "settings.toml"))
     assert settings.seed == 5
+    assert settings.repertoire == "full"
     assert settings.snr_db == (10.0, 20.0)
     ended = seacall("prepare", out, "-o", tmp_path / "dataset", "--json")
     assert ended.code == 0, ended.err

@@ -53,7 +53,7 @@ def choose_burst_pulse(
     rng: np.random.Generator, *, centre_hz: float, duration_s: tuple[float, float]
 ) -> Clicks:
     """Choose clicks at 150-600 a second: heard as a buzz, seen as close harmonics."""
-    length_s, rate_hz = _uniform(rng, duration_s), rng.uniform(150.0, 600.0)
+    length_s, rate_hz = uniform(rng, duration_s), rng.uniform(150.0, 600.0)
     n = max(int(length_s * rate_hz), 8)
     glide = np.linspace(rng.normal(0.0, 0.2), rng.normal(0.0, 0.2), n)
     steps = np.exp(glide) / rate_hz
@@ -64,7 +64,7 @@ def choose_noisy_call(
     rng: np.random.Generator, *, centre_hz: float, duration_s: tuple[float, float]
 ) -> Clicks:
     """Choose a call without pitch: pulses at random moments, 800 a second."""
-    length_s = _uniform(rng, duration_s)
+    length_s = uniform(rng, duration_s)
     n = max(int(800.0 * length_s), 20)
     times_s = np.sort(rng.uniform(0.0, length_s, n))
     bandwidth_hz = centre_hz * rng.uniform(0.5, 1.2)
@@ -130,9 +130,11 @@ def choose_moan(
     centre_hz = log_uniform(rng, low_hz, high_hz)
     bend = np.exp(rng.normal(0.0, 0.12, size=3))
     return Tone(
-        _uniform(rng, duration_s),
+        uniform(rng, duration_s),
         tuple(float(np.clip(centre_hz * b, low_hz, high_hz)) for b in bend),
-        harmonics_db=_overtones(rng, n=int(rng.integers(3, 7)), fall_db=(3.0, 8.0)),
+        harmonics_db=harmonic_levels(
+            rng, n=int(rng.integers(3, 7)), fall_db=(3.0, 8.0)
+        ),
         vibrato_hz=rng.uniform(2.0, 6.0),
         vibrato_depth=rng.uniform(0.0, 0.03),
         pulse_hz=rng.uniform(15.0, 40.0) if rng.random() < 0.35 else 0.0,
@@ -180,11 +182,11 @@ def varied(rng: np.random.Generator, tone: Tone) -> Tone:
     )
 
 
-def _overtones(
+def harmonic_levels(
     rng: np.random.Generator, *, n: int, fall_db: tuple[float, float]
 ) -> tuple[float, ...]:
     """Levels of n harmonics that fall by so much each, with 2 dB of scatter."""
-    fall = _uniform(rng, fall_db)
+    fall = uniform(rng, fall_db)
     scatter = rng.normal(0.0, 2.0, size=n)
     return tuple(float(-k * fall + scatter[k]) for k in range(n))
 
@@ -194,7 +196,8 @@ def _times(steps_s: FloatArray) -> tuple[float, ...]:
     return (0.0, *(float(t) for t in np.cumsum(steps_s)[:-1]))
 
 
-def _uniform(rng: np.random.Generator, edges: tuple[float, float]) -> float:
+def uniform(rng: np.random.Generator, edges: tuple[float, float]) -> float:
+    """Choose a number that is evenly spread between two edges."""
     return float(rng.uniform(*edges))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from seacall.audio.synth import Call, Unit, shifted
 
 Choose = Callable[[np.random.Generator, Animal, float], Call]
 """(generator, animal, seconds to fill) -> call."""
+
+Repertoire = Literal["plain", "full"]
 
 SIMULATED = "Simulated "
 """What the label of every simulated species begins with."""
@@ -27,11 +30,19 @@ class Kind:
     choose: Choose
     watkins: str = ""
     """Its name in the Watkins database, where that is not the common name."""
+    plain: Choose | None = None
+    """What it is best known for, and nothing else; None: as ``choose``."""
 
     @property
     def common_name(self) -> str:
         """The species' own name: the label without ``Simulated``."""
         return self.label.removeprefix(SIMULATED)
+
+    def limited_to(self, repertoire: Repertoire) -> Kind:
+        """Return the kind with all that it says, or with what it is known for."""
+        if repertoire == "full" or self.plain is None:
+            return self
+        return replace(self, choose=self.plain)
 
 
 def bout(

@@ -7,16 +7,17 @@ What they say is chosen in :mod:`seacall.audio.dolphins`, ``toothed``, ``baleen`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from seacall.audio.baleen import BALEEN, BOWHEAD, HUMPBACK, RIGHT
 from seacall.audio.dolphins import BOTTLENOSE, COMMON, DOLPHINS
 from seacall.audio.kind import Kind
+from seacall.audio.plain import PLAIN
 from seacall.audio.seals import BEARDED_SEAL, SEALS, WALRUS
 from seacall.audio.toothed import BELUGA, KILLER, NARWHAL, SPERM
 from seacall.taxonomy import normalised
 
-# The first ones differ most from each other, so that few species make an easy set.
-KINDS: tuple[Kind, ...] = (
+_FIRST = (
     BOTTLENOSE,
     SPERM,
     HUMPBACK,
@@ -27,6 +28,14 @@ KINDS: tuple[Kind, ...] = (
     WALRUS,
     BOWHEAD,
     BELUGA,
+)
+
+N_FIRST = len(_FIRST)
+"""Species of the demo, which have a plain repertoire too."""
+
+# The first ones differ most from each other, so that few species make an easy set.
+KINDS: tuple[Kind, ...] = (
+    *(replace(kind, plain=PLAIN[kind.common_name]) for kind in _FIRST),
     *DOLPHINS,
     NARWHAL,
     *SEALS,

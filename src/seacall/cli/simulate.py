@@ -22,6 +22,10 @@ def simulate(
     n_deployments: Annotated[
         int, typer.Option(min=1, help="Recorders, each at a place of its own.")
     ] = 12,
+    repertoire: Annotated[
+        str,
+        typer.Option(help="full, or plain: of ten species what sets them apart."),
+    ] = "full",
     names: Annotated[
         str,
         typer.Option(
@@ -57,6 +61,7 @@ def simulate(
         "species": species or (),
         "n_clips": n_clips,
         "n_deployments": n_deployments,
+        "repertoire": repertoire,
         "names": names,
         "recorders": recorders,
         "snr_db": snr_db,

@@ -9,7 +9,7 @@ import numpy as np
 from seacall.audio.calls import Animal, choose_animal
 from seacall.audio.chain import Chain
 from seacall.audio.kind import Kind
-from seacall.audio.repertoire import KINDS
+from seacall.audio.repertoire import KINDS, N_FIRST
 from seacall.audio.sea import Sea
 from seacall.audio.transmission import Recorder
 from seacall.data.recorders import Recorders, choose_setup
@@ -108,9 +108,15 @@ def hears(deployment: Deployment, kind: Kind) -> bool:
     return kind.band_hz[0] < 0.4 * deployment.sample_rate
 
 
-def choose_scene(rng: np.random.Generator, deployment: Deployment, k: int) -> Scene:
-    """Choose one recording: which animal of class ``k``, how far, in which weather."""
-    animals = deployment.animals[k % len(deployment.animals)]
+def choose_scene(
+    rng: np.random.Generator, deployment: Deployment, k: int, *, unknown: bool = False
+) -> Scene:
+    """Choose one recording: which animal of class ``k``, how far, in which weather.
+
+    Where the class is ``unknown`` nobody calls; the animal is drawn all the same, of
+    the first species, so that one species more changes no noise.
+    """
+    animals = deployment.animals[k % N_FIRST if unknown else k]
     usual = deployment.sea
     return Scene(
         animal=animals[int(rng.integers(len(animals)))],

@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from pydantic import Field, field_validator, model_validator
 
-from seacall.audio.kind import Kind
+from seacall.audio.kind import Kind, Repertoire
 from seacall.audio.repertoire import KINDS, kinds_named
 from seacall.audio.synth import FloatArray
 from seacall.config import Settings
@@ -48,6 +48,9 @@ class SimulationSettings(Settings):
     """Simulated species; ``unknown`` (noise alone) comes on top."""
     species: tuple[str, ...] = ()
     """These species instead, such as ``Ross Seal``; empty: the first ``n_species``."""
+    repertoire: Repertoire = "plain"
+    """``plain``: of the first ten species, what each is best known for, which sets
+    them apart. ``full``: all that they say, as real recordings hold it."""
     names: Literal["simulated", "real", "watkins"] = "simulated"
     """How labels read: ``Simulated Beluga``, ``Beluga``, or as the folders of the
     Watkins database: ``Beluga_White_Whale``. Real names let files join real ones."""
@@ -187,13 +190,15 @@ def _write_class(job: _Job) -> list[Row]:
     label = _label(kind, settings)
     rng = np.random.default_rng([settings.seed, job.index, 2, k])
     rows = []
-    scenes = _choose_scenes(rng, deployment, k, n_clips[job.place])
+    scenes = _choose_scenes(
+        rng, deployment, k, n_clips[job.place], unknown=kind is None
+    )
     for number, (recording, scene) in enumerate(scenes, 1 + sum(n_clips[: job.place])):
         y, truth = simulate_clip(
             rng,
             deployment,
             scene,
-            kind,
+            kind.limited_to(settings.repertoire) if kind else None,
             duration_s=_choose_duration(rng, settings),
             snr_db=settings.snr_db,
         )
@@ -223,11 +228,16 @@ def _label(kind: Kind | None, settings: SimulationSettings) -> str:
 
 
 def _choose_scenes(
-    rng: np.random.Generator, deployment: Deployment, k: int, n_clips: int
+    rng: np.random.Generator,
+    deployment: Deployment,
+    k: int,
+    n_clips: int,
+    *,
+    unknown: bool,
 ) -> Iterator[tuple[str, Scene]]:
     """Choose recordings until they make so many clips: 1 to 4 are cut from each."""
     for number in count(1):
-        scene = choose_scene(rng, deployment, k)
+        scene = choose_scene(rng, deployment, k, unknown=unknown)
         name = f"{deployment.name}_R{k:02d}{number:03d}"
         for _ in range(min(int(rng.integers(1, 5)), n_clips)):
             n_clips -= 1
