@@ -86,3 +86,19 @@ def test_no_deployment_is_in_two_folds(pairs, n_folds, seed, protocol):
         for name in set(deployments):
             mine = np.array(deployments) == name
             assert len(set(found.fold[mine].tolist())) == 1
+
+
+def test_unknown_is_held_out_with_its_deployments_and_scored_as_no_species():
+    labels = ["orca", "orca", "beluga", "unknown", "unknown", "unknown"]
+    deployments = ["a", "b", "b", "c", "c", "d"]
+    folds = make_folds(
+        labels,
+        deployments,
+        protocol="deployments",
+        n_folds=2,
+        rng=np.random.default_rng(0),
+    )
+    assert folds.scored.tolist() == [True, True, False, False, False, False]
+    assert folds.n_folds == 4
+    assert folds.fold[3] == folds.fold[4] != folds.fold[5]
+    assert (folds.fold >= 0).all()

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from seacall.data.split import grouped_folds, random_folds
 from seacall.errors import AnnotationError
+from seacall.labels import UNKNOWN
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -57,6 +58,8 @@ class Folds:
 def scored_clips(labels: Sequence[str], deployments: Sequence[str]) -> BoolArray:
     """Tell which clips are of a species with two deployments or more.
 
+    ``unknown`` is no species: how well it is told apart is another figure.
+
     Examples
     --------
     >>> scored_clips(["orca", "orca", "beluga", "beluga"], ["a", "b", "a", "a"])
@@ -65,7 +68,9 @@ def scored_clips(labels: Sequence[str], deployments: Sequence[str]) -> BoolArray
     of: dict[str, set[str]] = {}
     for label, deployment in zip(labels, deployments, strict=True):
         of.setdefault(label, set()).add(deployment)
-    return np.array([len(of[label]) > 1 for label in labels], dtype=np.bool_)
+    return np.array(
+        [len(of[label]) > 1 and label != UNKNOWN for label in labels], dtype=np.bool_
+    )
 
 
 def make_folds(
@@ -79,7 +84,8 @@ def make_folds(
     """Divide clips into folds.
 
     Deployments without a scored species stay in training, whatever the protocol, so
-    that the protocols differ in nothing but what is held out together.
+    that the protocols differ in nothing but what is held out together. Clips of
+    ``unknown`` are held out, so that there are fair answers to them, and not scored.
 
     Parameters
     ----------
@@ -104,7 +110,8 @@ def make_folds(
             "collect more"
         )
     names = np.asarray(deployments, dtype=str)
-    held = np.isin(names, np.unique(names[scored]))
+    asked = scored | (np.asarray(labels, dtype=str) == UNKNOWN)
+    held = np.isin(names, np.unique(names[asked]))
     some_labels = [label for label, h in zip(labels, held, strict=True) if h]
     if protocol == "deployments":
         own = np.unique(names[held], return_inverse=True)[1]

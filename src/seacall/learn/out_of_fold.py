@@ -99,7 +99,7 @@ def write_table(
     labels: tuple[str, ...],
     seeds: list[int],
     folds: list[IntArray],
-    scored: npt.NDArray[np.bool_],
+    fair: npt.NDArray[np.bool_],
     root: Path,
 ) -> None:
     """Write all answers as a CSV file: a row for each clip and seed.
@@ -111,8 +111,9 @@ def write_table(
         no row.
     folds
         Fold of each clip, for each seed.
-    scored
-        ``(n,)``.
+    fair
+        ``(n,)``: answers that say how good the model is, in the column ``scored``.
+        Others were given without any clip of their species in training.
     root
         File names are relative to it.
     """
@@ -134,6 +135,6 @@ def write_table(
                     clip.recording,
                     seed,
                     int(folds[s][k]),
-                    int(scored[k]),
+                    int(fair[k]),
                 ]
                 writer.writerow([*known, *(f"{x:.6g}" for x in logits[s, k])])

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from seacall.audio.band_edge import file_edge_bin
 from seacall.config import FrontEndSettings
@@ -23,7 +24,7 @@ from seacall.data.manifest import Failure, LabelledClip, read_manifest
 from seacall.data.pool import map_files
 from seacall.data.split import choose_groups
 from seacall.errors import AnnotationError, AudioError
-from seacall.labels import class_labels
+from seacall.labels import UNKNOWN, class_labels
 from seacall.learn.baselines import Rows
 from seacall.learn.folds import IntArray, scored_clips
 from seacall.learn.observe import Observer
@@ -55,6 +56,11 @@ class PooledClips:
     def leaky(self) -> bool:
         """Whether some clips have nothing by which they could be kept together."""
         return "leaky" in self.rule
+
+    @property
+    def is_unknown(self) -> npt.NDArray[np.bool_]:
+        """Whether each clip is of no species."""
+        return np.array([clip.label == UNKNOWN for clip in self.arrays.clips])
 
     def rows(self, chosen: IntArray) -> Rows:
         """Return what is known of some clips besides their sound."""
@@ -92,7 +98,11 @@ def load_pooled(
     if only_scored:
         groups, _ = _groups(clips)
         keep = scored_clips([c.label for c in clips], groups)
-        clips = [clip for clip, kept in zip(clips, keep, strict=True) if kept]
+        clips = [
+            clip
+            for clip, kept in zip(clips, keep, strict=True)
+            if kept or clip.label == UNKNOWN
+        ]
     labels = class_labels(clip.label for clip in clips)
     arrays = load_arrays(
         clips,

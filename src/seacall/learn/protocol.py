@@ -17,6 +17,7 @@ from scipy.special import softmax
 
 from seacall.config import FrontEndSettings
 from seacall.data.arrays import subset
+from seacall.labels import UNKNOWN
 from seacall.learn.baselines import baseline_scores
 from seacall.learn.bootstrap import bootstrap_weights, percentile_interval
 from seacall.learn.closed_form import GoesOn
@@ -287,7 +288,7 @@ class _Run:
             labels=self.pooled.labels,
             seeds=self.seeds,
             folds=[own.fold for own in folds],
-            scored=folds[0].scored,
+            fair=folds[0].scored | self.pooled.is_unknown,
             root=self.pooled.root,
         )
         return logits
@@ -366,7 +367,7 @@ def _report(run: _Run, results: tuple[ProtocolResult, ...]) -> ProtocolReport:
         own = [k for k, name in enumerate(names) if name == label and scored[k]]
         if own:
             counted[label] = (len(own), len({pooled.deployments[k] for k in own}))
-    rest = sorted(set(names) - set(counted))
+    rest = sorted(set(names) - set(counted) - {UNKNOWN})
     return ProtocolReport(
         settings=run.settings,
         pooled=pooled,
