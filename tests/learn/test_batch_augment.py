@@ -76,7 +76,7 @@ def test_mixstyle_of_a_band_that_never_changes_is_finite():
     x[:3, :, :, 10] = -9.0
     found = mix_style(x, partners=torch.arange(6).flip(0), weights=torch.rand(6))
     assert found.isfinite().all()
-    assert found[0, :, :, 10].std() == 0
+    assert found[0, :, :, 10].std() < 1e-6
 
 
 # ------------------------------------------------------------------ masks
