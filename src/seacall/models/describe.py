@@ -116,14 +116,18 @@ def _measured(metrics: dict[str, Any]) -> dict[str, str]:
         return {}
 
 
+_ROW_BREAK = "\n" + 21 * " "
+"""A further line of the same row."""
+
+
 def _about(card: Card) -> dict[str, str]:
     """Say what the model was trained on and what it cannot do."""
     found = {}
     if card.data:
         sources = (f"{s.name} ({s.n_recordings:,}; {s.terms})" for s in card.data)
-        found["trained on"] = "; ".join(sources)
+        found["trained on"] = _ROW_BREAK.join(sources)
     if card.limits:
-        found["beware"] = " ".join(card.limits)
+        found["beware"] = _ROW_BREAK.join(card.limits)
     return found
 
 
