@@ -1,8 +1,9 @@
-"""The nouns: a recording, a clip of it, and what a person marked in it."""
+"""The nouns: a recording, its clips, what a person marked, what a model detected."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -49,3 +50,66 @@ class Annotation:
     high_hz: float | None = None
     channel: int = 1
     """Counted from 1."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a recording in which time runs without a break.
+
+    Most recordings are one segment; files of recorders with a duty cycle hold many.
+    """
+
+    first_sample: int
+    """Counted from the recording's first sample."""
+    n_samples: int
+    start: datetime | None = None
+    """When its first sample was recorded, in UTC; None: not known."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a model detected: a stretch of a recording, with a label."""
+
+    path: Path
+    """Recording that it lies in."""
+    start_s: float
+    """Seconds from the recording's first sample."""
+    end_s: float
+    """Seconds from the recording's first sample; not beyond its end."""
+    low_hz: float
+    high_hz: float
+    """Not above half the recording's sample rate."""
+    label: str
+    score: float
+    """Highest calibrated score of its clips, 0 to 1."""
+    channel: int = 1
+    """Counted from 1; 1 where the mean of all channels was taken."""
+    n_clips: int = 1
+    """Clips that it was made of."""
+    snr_db: float | None = None
+    """How far the loudest part stands out from the background, dB."""
+    level_db: float | None = None
+    """Level of its loudest clip (root mean square); see ``level_unit``."""
+    level_unit: str = "dBFS"
+    """``dB re 1 uPa`` where the hydrophone's sensitivity is known."""
+    start: datetime | None = None
+    """When it starts, in UTC; None: not known."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A recording that a model was to listen to, and how much of it was heard."""
+
+    path: Path
+    recording: Recording | None
+    """None: it could not be opened."""
+    segments: tuple[Segment, ...] = ()
+    heard: tuple[tuple[float, float], ...] = ()
+    """Stretches that were scored, start and end in seconds from the first sample."""
+    failure: str = ""
+    """Why it, or a part of it, could not be read; empty: all was."""
+
+    @property
+    def heard_s(self) -> float:
+        """Length of what was heard, s."""
+        return sum(end_s - start_s for start_s, end_s in self.heard)
