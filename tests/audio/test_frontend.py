@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from seacall.audio import io
+from seacall.audio.clips import recording_clips
 from seacall.audio.filter import BandPass, band_edges
 from seacall.audio.frontend import (
     Conditioner,
@@ -20,7 +21,6 @@ from seacall.audio.frontend import (
     condition,
     condition_array,
     first_clip,
-    recording_clips,
 )
 from seacall.config import PROFILES, ClipSettings, FrontEndSettings, original_front_end
 from seacall.errors import AudioError

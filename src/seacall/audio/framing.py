@@ -118,9 +118,18 @@ class ClipCutter:
         self._gap += max(0, used - len(self._pending))
         self._pending = self._pending[used:]
 
-    def finish(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield the last clip, filled up, if some samples lie in no clip yet."""
+    def finish(
+        self, *, min_length: int = 1
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the last clip, filled up, if enough samples lie in no clip yet.
+
+        Parameters
+        ----------
+        min_length
+            Samples that are enough; where there was no clip at all, one is.
+        """
         left = len(self._pending)
-        if left and self._start + left > self._covered:
+        n_new = min(left, self._start + left - self._covered)
+        if left and (n_new >= min_length or (n_new > 0 and not self._covered)):
             clip = fit_clip(self._pending, length=self._clip_length, fit=self._fit)
             yield self._start, clip

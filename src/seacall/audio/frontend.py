@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from seacall.audio import io
 from seacall.audio.features import features
 from seacall.audio.filter import BandPass
-from seacall.audio.framing import ClipCutter, fit_clip
+from seacall.audio.framing import fit_clip
 from seacall.audio.logmel import log_mel
 from seacall.audio.resample import Resampler
 from seacall.config import FrontEndSettings
 from seacall.errors import AudioError
-from seacall.events import Clip
 
 Float32 = NDArray[np.float32]
 
@@ -127,48 +126,6 @@ def condition_array(
     """Turn samples in memory into one fitted clip, shape ``(clip_length,)``."""
     blocks = condition([y], sample_rate=sample_rate, settings=settings)
     return _fitted(np.concatenate(list(blocks)), path=Path("array"), settings=settings)
-
-
-def recording_clips(
-    path: Path, settings: FrontEndSettings, *, hop_s: float | None = None
-) -> Iterator[tuple[Clip, Float32]]:
-    """Yield all clips of a recording, in order.
-
-    Parameters
-    ----------
-    hop_s
-        From one clip's start to the next, s; None: clips lie end to end.
-
-    Yields
-    ------
-    clip, y
-        Where it lies, and its samples, shape ``(settings.clip_length,)``.
-
-    Raises
-    ------
-    AudioError
-        If the recording cannot be read, or ceases to be readable: clips before that
-        point have been yielded.
-    """
-    rate = settings.profile.sample_rate
-    hop_length = settings.clip_length if hop_s is None else round(hop_s * rate)
-    cutter = ClipCutter(
-        clip_length=settings.clip_length,
-        hop_length=max(1, hop_length),
-        fit=settings.clip.fit,
-    )
-    recording = io.probe(path)
-    blocks = io.read_blocks(path, channel=settings.clip.channel)
-    for y in condition(blocks, sample_rate=recording.sample_rate, settings=settings):
-        for start, samples in cutter.push(y):
-            yield _located(path, start, settings), samples
-    for start, samples in cutter.finish():
-        yield _located(path, start, settings), samples
-
-
-def _located(path: Path, start: int, settings: FrontEndSettings) -> Clip:
-    start_s = start / settings.profile.sample_rate
-    return Clip(path=path, start_s=start_s, end_s=start_s + settings.clip.duration_s)
 
 
 def _fitted(y: Float32, *, path: Path, settings: FrontEndSettings) -> Float32:

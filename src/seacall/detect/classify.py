@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seacall.audio.clips import recording_clips
 from seacall.audio.frontend import (
     ClipInputs,
     clip_inputs,
-    recording_clips,
 )
 from seacall.errors import SettingsError
 from seacall.events import Clip

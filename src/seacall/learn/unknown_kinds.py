@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from seacall.audio.clips import recording_clips
 from seacall.audio.frontend import (
     ClipInputs,
     clip_inputs,
     condition_array,
-    recording_clips,
 )
 from seacall.audio.io import AUDIO_SUFFIXES, find_recordings
 from seacall.audio.sea import Sea, Ship, sea_noise, ship_noise
