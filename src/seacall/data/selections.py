@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PureWindowsPath
 
 from seacall.data.manifest import Failure
@@ -17,6 +18,24 @@ LABEL_COLUMNS = ("Species", "species", "Label", "Annotation", "Tags")
 """Columns that a label is looked for in, the first that is there."""
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 OFFSET = "File Offset (s)"
+SCORE_COLUMNS = ("Score", "score", "Confidence", "confidence")
+"""Columns that a detector's score is looked for in, the first that is there."""
+
+
+class AbsentRecordingError(AnnotationError):
+    """A table names a recording that is not there."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Absent(Failure):
+    """A row whose recording is not there."""
+
+    name: str
+    """Of the recording, as the table has it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,8 @@ class Selections:
     annotations: tuple[Annotation, ...]
     failures: tuple[Failure, ...]
     """Rows that were left out."""
+    scores: tuple[float | None, ...] = ()
+    """Of each annotation that a model made, if the table has a score."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +63,22 @@ class RecordingIndex:
         object.__setattr__(self, "_by_stem", dict(by_stem))
 
     def named(self, name: str, *, near: Path) -> Path:
-        """Return the recording of that file name, whatever its folder and ending.
+        """Return the recording of that file name, whatever its ending.
+
+        Of several with this name the one whose folders are most like those in ``name``
+        is taken, from the innermost on; or else the one in folder ``near``.
 
         Raises
         ------
         AnnotationError
-            If there is none, or more than one and none of them in folder ``near``.
+            If there is none, or it cannot be told which of several is meant.
         """
-        stem = PureWindowsPath(name).stem.lower()  # takes both / and \\
-        return self._only(stem, name, near=near)
+        parts = PureWindowsPath(name).parts  # takes both / and \\
+        stem = PureWindowsPath(name).stem.lower()
+        found = self._by_stem.get(stem, [])
+        alike = [_n_equal(parts[:-1], path.parts[:-1]) for path in found]
+        best = [p for p, n in zip(found, alike, strict=True) if n == max(alike) > 0]
+        return best[0] if len(best) == 1 else self._only(stem, name, near=near)
 
     def _only(self, stem: str, name: str, *, near: Path) -> Path:
         found = self._by_stem.get(stem, [])
@@ -58,7 +86,9 @@ class RecordingIndex:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise AnnotationError(f"recording {name!r} does not exist; add the file")
+            raise AbsentRecordingError(
+                name, f"recording {name!r} does not exist; add the file"
+            )
         raise AnnotationError(
             f"recording {name!r} is there {len(found)} times ({found[0]}, {found[1]}); "
             "rename one"
@@ -82,12 +112,19 @@ class RecordingIndex:
             if name.startswith(stem) and not name[len(stem) :][:1].isalnum()
         ]
         if not stems:
-            raise AnnotationError(
+            raise AbsentRecordingError(
+                table.name,
                 f"{table}: no recording has the name that this table starts with; put "
-                "the recording beside it, or export the column 'Begin File'"
+                "the recording beside it, or export the column 'Begin File'",
             )
         stem = max(stems, key=len)
         return self._only(stem, stem, near=table.parent)
+
+
+def _n_equal(parts: tuple[str, ...], others: tuple[str, ...]) -> int:
+    """Count how many folders are the same, from the innermost on."""
+    pairs = zip(reversed(parts), reversed(others), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def is_selection_table(path: Path) -> bool:
@@ -100,7 +137,10 @@ def is_selection_table(path: Path) -> bool:
 
 
 def read_selections(
-    path: Path, *, recordings: Iterable[Path], label_column: str | None = None
+    path: Path,
+    *,
+    recordings: Iterable[Path],
+    label_column: str | None = None,
 ) -> Selections:
     """Read a Raven selection table.
 
@@ -132,16 +172,27 @@ def read_selections(
             )
     column = _label_column(path, table.columns, label_column)
     reader = _RowReader(path, RecordingIndex(tuple(recordings)), column)
+    score_column = next((name for name in SCORE_COLUMNS if name in table.columns), "")
     annotations: list[Annotation] = []
+    scores: list[float | None] = []
     failures: list[Failure] = []
     rows = _one_view(table.rows)
     reader.prepare(rows)
     for number, row in rows:
         try:
             annotations.append(reader.annotation(row))
+            scores.append(number_of(row.get(score_column, "")))
         except AnnotationError as error:
-            failures.append(Failure(path, f"{path.name} row {number}: {error}"))
-    return Selections(tuple(annotations), tuple(failures))
+            failures.append(failed_row(path, number, error))
+    return Selections(tuple(annotations), tuple(failures), tuple(scores))
+
+
+def failed_row(path: Path, number: int, error: AnnotationError) -> Failure:
+    """Say why a row of a table was left out, and whether its recording is not there."""
+    reason = f"{path.name} row {number}: {error}"
+    if isinstance(error, AbsentRecordingError):
+        return Absent(path, reason, error.name)
+    return Failure(path, reason)
 
 
 def _label_column(path: Path, columns: tuple[str, ...], wanted: str | None) -> str:

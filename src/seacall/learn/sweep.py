@@ -175,7 +175,8 @@ def thinned(falling: FloatArray, most: int | None) -> FloatArray:
     # Ranks 0, 1, 2, ... and then by equal ratios: as many as there is room for.
     ranks = np.unique(np.geomspace(1, n, most).round().astype(np.int64))
     missing = np.setdiff1d(np.arange(1, n + 1), ranks)[: most - len(ranks)]
-    return falling[np.sort(np.concatenate([ranks, missing])) - 1]
+    chosen: FloatArray = falling[np.sort(np.concatenate([ranks, missing])) - 1]
+    return chosen
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
