@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from seacall.augmentation import AugmentSettings, MaskSettings
+from seacall.detection import DetectSettings as DetectSettings
 from seacall.errors import SettingsError
 from seacall.settings import Settings as Settings
 from seacall.settings import checked as checked
@@ -178,6 +179,11 @@ class FrontEndSettings(Settings):
         frames = 1 + (self.clip_length - p.win_length) // p.hop_length
         return max(frames, 0) // p.n_frames
 
+    def with_channel(self, channel: int | None) -> FrontEndSettings:
+        """Return the same front end listening to one channel, or to the mean."""
+        clip = self.clip.model_copy(update={"channel": channel})
+        return self.model_copy(update={"clip": clip})
+
     @model_validator(mode="after")
     def _at_least_one_patch(self) -> Self:
         if self.n_patches < 1:
@@ -220,6 +226,29 @@ class FrontEndChoice(Settings):
         clip = {"duration_s": self.duration_s, "fit": self.fit, "channel": self.channel}
         profile = get_profile(self.profile).model_dump()
         return checked(FrontEndSettings, {"profile": profile, "clip": clip})
+
+
+class DetectRun(Settings):
+    """Settings of ``seacall detect``."""
+
+    model: str | None = None
+    """Model folder; None: the model that comes with the package."""
+    hop_s: float | None = Field(default=None, ge=0.1)
+    """From one clip's start to the next, s; None: clips lie end to end."""
+    channel: int | Literal["mean", "each"] | None = None
+    """Channel to listen to, counted from 1; their mean; or each of them, one by one.
+    None: what the model's card says."""
+    threshold: tuple[str, ...] = ()
+    """Lowest scores that count, ``0.5`` or ``LABEL=0.5``, in place of the card's."""
+    formats: tuple[str, ...] = ("csv", "raven")
+    """What is written."""
+    timezone: str = "UTC"
+    """Of recorder times that do not name their own: a name such as America/Halifax, or
+    an offset such as -04:00."""
+    time_pattern: str | None = None
+    """How file names tell the time; None: the patterns that are known."""
+    detect: DetectSettings = DetectSettings()
+    """From scores of clips to detections."""
 
 
 class TrainRun(Settings):

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from seacall.errors import SettingsError
-from seacall.models.decide import answers_at, with_channel, with_thresholds
+from seacall.models.decide import answers_at, with_thresholds
 
 
 def test_each_class_has_its_own_threshold_and_the_others_the_common_one():
@@ -55,6 +55,6 @@ def test_a_class_that_does_not_exist_lists_those_that_do():
 
 
 def test_a_channel_goes_into_the_front_end():
-    card = with_channel(tiny.card(), 2)
-    assert card.front_end.clip.channel == 2
-    assert card.front_end.clip.fit == tiny.card().front_end.clip.fit
+    front_end = tiny.card().front_end
+    assert front_end.with_channel(2).clip.channel == 2
+    assert front_end.with_channel(2).clip.fit == front_end.clip.fit

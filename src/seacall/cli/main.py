@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from seacall.cli import build, evaluate, judge, run, simulate, train
+from seacall.cli import build, detect, evaluate, info, judge, simulate, train
 from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
@@ -56,8 +56,8 @@ for verb in (
     train.distill,
     evaluate.evaluate,
     judge.calibrate,
-    run.detect,
-    run.info,
+    detect.detect,
+    info.info,
 ):
     app.command()(verb)
 

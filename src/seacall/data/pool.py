@@ -47,7 +47,7 @@ def map_files(
     context = multiprocessing.get_context("spawn")
     try:
         with (
-            _one_blas_thread(),
+            one_blas_thread(),
             ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=context) as pool,
         ):
             results = pool.map(work, jobs, chunksize=8)
@@ -69,7 +69,7 @@ def _collect(results: Iterator[R], *, n: int, progress: Progress | None) -> list
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Iterator[None]:
     """Let processes that start meanwhile compute on one core each."""
     before = {name: os.environ.get(name) for name in _BLAS_THREADS}
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))

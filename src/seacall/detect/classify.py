@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seacall.audio.clips import recording_clips
-from seacall.audio.frontend import (
-    ClipInputs,
-    clip_inputs,
-)
-from seacall.errors import SettingsError
-from seacall.events import Clip
+from seacall.audio import io
+from seacall.audio.clips import ClipGrid, stretch_clips
+from seacall.audio.frontend import ClipInputs, clip_inputs
+from seacall.detect.clip_table import ClipTable, empty_table
+from seacall.detect.measures import clip_measures
+from seacall.detect.units import Unit, UnitResult
+from seacall.errors import AudioError, SettingsError
+from seacall.events import Clip, Segment
 from seacall.labels import UNKNOWN
 from seacall.models.backend import Classifier, load_classifier, scores_from_logits
 from seacall.models.checkpoint import Card
 from seacall.models.decide import answers_at
-from seacall.models.unknown import refusals, refuse
+from seacall.models.unknown import event_strength_db, is_silent, refusals, refuse
 from seacall.taxonomy import fall_back
 
+Item = TypeVar("Item")
 Float32 = NDArray[np.float32]
 
 BATCH_SIZE = 16
@@ -109,11 +110,18 @@ def judge_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Judged
     """Run the network on clips that the front end has been through, and judge them."""
     card = classifier.card
     log_mel = np.stack([one.log_mel for one in inputs])
-    x = log_mel if card.takes == "patches" else _waveforms(inputs, card)
-    logits = classifier.logits(x, np.stack([one.features for one in inputs]))
+    logits = _logits(classifier, inputs, log_mel)
     reasons = refusals(logits, log_mel, card)
     scores = refuse(scores_from_logits(logits, card), reasons)
     return Judged(logits=logits, scores=scores, refusals=reasons)
+
+
+def _logits(
+    classifier: Classifier, inputs: Sequence[ClipInputs], log_mel: Float32
+) -> Float32:
+    card = classifier.card
+    x = log_mel if card.takes == "patches" else _waveforms(inputs, card)
+    return classifier.logits(x, np.stack([one.features for one in inputs]))
 
 
 def _waveforms(inputs: Sequence[ClipInputs], card: Card) -> Float32:
@@ -145,6 +153,91 @@ def score_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Float3
     return judge_inputs(classifier, inputs).scores
 
 
+def score_unit(
+    unit: Unit,
+    classifier: Classifier,
+    *,
+    grid: ClipGrid,
+    batch_size: int = BATCH_SIZE,
+) -> UnitResult:
+    """Score the clips of a unit.
+
+    Returns
+    -------
+    result
+        Its table, and why it is shorter than it should be if it is: clips before a
+        point at which the recording ceases to be readable are kept.
+    """
+    parts = [empty_table(len(classifier.card.labels))]
+    try:
+        for part in unit_tables(unit, classifier, grid=grid, batch_size=batch_size):
+            parts.append(part)
+    except AudioError as error:
+        return UnitResult(unit, ClipTable.joined(parts), str(error))
+    return UnitResult(unit, ClipTable.joined(parts))
+
+
+def unit_tables(
+    unit: Unit, classifier: Classifier, *, grid: ClipGrid, batch_size: int = BATCH_SIZE
+) -> Iterator[ClipTable]:
+    """Score the clips of a unit batch by batch, with memory flat in their number.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read, or ceases to be readable: the clips before
+        that point have been yielded.
+    """
+    front_end = classifier.card.front_end.with_channel(unit.channel)
+    offset_s = unit.segment.first_sample / unit.sample_rate
+    clips = stretch_clips(unit.stretch, front_end, grid=grid)
+    for batch in _batches(clips, batch_size):
+        starts_s = [offset_s + grid.start_s(k) for k, _ in batch]
+        yield clip_table([y for _, y in batch], starts_s, classifier)
+
+
+def clip_table(
+    clips: Sequence[Float32], starts_s: Sequence[float], classifier: Classifier
+) -> ClipTable:
+    """Score conditioned clips, each of shape ``(clip_length,)``, and measure them."""
+    card = classifier.card
+    inputs = [
+        replace(clip_inputs(y, card.front_end), waveform=partial(np.asarray, y))
+        for y in clips
+    ]
+    log_mel = np.stack([one.log_mel for one in inputs])
+    profile = card.front_end.profile
+    n = len(clips)
+    return ClipTable(
+        start_s=np.asarray(starts_s, np.float64),
+        logits=_logits(classifier, inputs, log_mel),
+        silent=is_silent(log_mel, profile),
+        event_db=(
+            event_strength_db(log_mel, profile).astype(np.float32)
+            if card.unknown.needs_events
+            else np.full(n, np.nan, np.float32)
+        ),
+        **clip_measures(np.stack(clips), log_mel, profile),
+    )
+
+
+def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items ``size`` at a time; those before an error come before it."""
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except AudioError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
 def classify_recording(
     path: Path,
     classifier: Classifier,
@@ -165,16 +258,29 @@ def classify_recording(
         If the recording cannot be read, or ceases to be readable: the clips before
         that point have been yielded.
     """
-    front_end = classifier.card.front_end
-    clips = recording_clips(path, front_end, hop_s=hop_s)
-    while batch := list(islice(clips, batch_size)):
-        inputs = [
-            replace(clip_inputs(y, front_end), waveform=partial(np.asarray, y))
-            for _, y in batch
-        ]
-        judged = judge_inputs(classifier, inputs)
-        for k, (clip, _) in enumerate(batch):
-            yield ClipScores(clip, judged.scores[k], judged.refusals[k])
+    card = classifier.card
+    recording = io.probe(path)
+    whole = Unit(
+        path,
+        recording.sample_rate,
+        card.front_end.clip.channel,
+        Segment(0, recording.n_samples),
+        segment_number=0,
+        first_clip=0,
+        n_clips=None,
+    )
+    grid = ClipGrid.of(card.front_end, hop_s=hop_s)
+    for table in unit_tables(whole, classifier, grid=grid, batch_size=batch_size):
+        yield from clip_scores(path, table, card)
+
+
+def clip_scores(path: Path, table: ClipTable, card: Card) -> Iterator[ClipScores]:
+    """Yield the clips of a table one by one."""
+    duration_s = card.front_end.clip.duration_s
+    scores, reasons = table.scores(card), table.refusals(card)
+    for start_s, row, reason in zip(table.start_s, scores, reasons, strict=True):
+        clip = Clip(path, float(start_s), float(start_s) + duration_s)
+        yield ClipScores(clip, row, reason)
 
 
 def classify(

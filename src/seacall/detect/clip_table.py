@@ -58,3 +58,18 @@ class ClipTable:
         names = [field.name for field in fields(ClipTable)]
         columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
         return ClipTable(**columns)
+
+
+def empty_table(n_classes: int) -> ClipTable:
+    """Return a table without clips."""
+    column = np.empty(0, np.float32)
+    return ClipTable(
+        start_s=np.empty(0),
+        logits=np.empty((0, n_classes), np.float32),
+        silent=np.empty(0, bool),
+        event_db=column,
+        level_db=column,
+        snr_db=column,
+        low_hz=column,
+        high_hz=column,
+    )

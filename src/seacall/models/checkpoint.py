@@ -69,6 +69,11 @@ class UnknownRule(Settings):
     measured: dict[str, Any] = Field(default_factory=dict)
     """How well known clips were told from others: kind of sound, method, figures."""
 
+    @property
+    def needs_events(self) -> bool:
+        """Whether a clip's event strength has to be measured."""
+        return self.lowest_event_db is not None or self.method == "combined"
+
 
 class DataSource(Settings):
     """Recordings that a model was trained on."""

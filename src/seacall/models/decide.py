@@ -73,13 +73,6 @@ def with_thresholds(card: Card, wanted: Sequence[str]) -> Card:
     return card.model_copy(update={"threshold": threshold, "thresholds": thresholds})
 
 
-def with_channel(card: Card, channel: int) -> Card:
-    """Return a card whose front end takes one channel, counted from 1."""
-    clip = card.front_end.clip.model_copy(update={"channel": channel})
-    front_end = card.front_end.model_copy(update={"clip": clip})
-    return card.model_copy(update={"front_end": front_end})
-
-
 def _share(text: str) -> float:
     try:
         value = float(text)

@@ -1,0 +1,369 @@
+"""The command that listens: recordings, archives, or scores that were kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seacall.cli.console import (
+    Console,
+    finish_with_failures,
+    keep_settings,
+    print_result,
+    settings_from,
+)
+from seacall.cli.options import Config, Json, Quiet, Verbose, console_for
+from seacall.config import DetectRun
+from seacall.errors import SettingsError
+
+if TYPE_CHECKING:
+    from seacall.detect.archive import ArchiveResult, Plan, Progress
+    from seacall.models.checkpoint import Card
+
+_TABLES = frozenset({".csv", ".txt", ".tsv", ".json", ".parquet"})
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "-m", "--model", help="Model folder. Default: the model that is built in."
+    ),
+]
+
+
+def detect(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Recordings, folders of them, URLs such as s3://bucket/folder."
+        ),
+    ] = None,
+    model: Model = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for scores and detections. Default: print one row a clip.",
+        ),
+    ] = None,
+    file_list: Annotated[
+        Path | None,
+        typer.Option(help="Text file with one recording a line, beside PATHS."),
+    ] = None,
+    from_scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of an earlier run: detect in its scores, without listening "
+            "again."
+        ),
+    ] = None,
+    format_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="What is written; may be given again (csv and raven).",
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds between clips' starts (clip length)."),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X|LABEL=X",
+            help="Lowest score that is answered, of all classes or of one; may be "
+            "given again (the card's).",
+        ),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|mean|each",
+            help="Channel to listen to, from 1; their mean; or each (the card's).",
+        ),
+    ] = None,
+    hold: Annotated[
+        float | None,
+        typer.Option(help="Share of the threshold at which a detection goes on (1)."),
+    ] = None,
+    max_gap: Annotated[
+        float | None,
+        typer.Option(help="Detections no further apart are joined, seconds (0)."),
+    ] = None,
+    min_duration: Annotated[
+        float | None, typer.Option(help="Shorter detections are dropped, seconds (0).")
+    ] = None,
+    k_of_n: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Only where K of N clips in a row reach the threshold, such as 2/3.",
+        ),
+    ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(help="What is detected: species, family or group (species)."),
+    ] = None,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(help="Of the hydrophone, dB re 1 V/uPa, such as -176.2."),
+    ] = None,
+    gain: Annotated[
+        float | None, typer.Option(help="Between hydrophone and converter, dB (0).")
+    ] = None,
+    full_scale: Annotated[
+        float | None, typer.Option(help="Voltage of a sample of full scale, V.")
+    ] = None,
+    calibration: Annotated[
+        float | None,
+        typer.Option(
+            help="Of the whole chain: dB re 1 uPa of full scale, such as 176.1."
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Of recorder times that name none: a name or offset (UTC)."),
+    ] = None,
+    time_pattern: Annotated[
+        str | None, typer.Option(help="How file names tell the time, if not known.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes (all cores)."),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Detect calls in recordings and archives of any length and number."""
+    console = console_for(quiet=quiet, verbose=verbose)
+    run = settings_from(
+        DetectRun,
+        config,
+        {
+            "model": str(model) if model else None,
+            "hop_s": hop,
+            "channel": _channel(channel),
+            "threshold": threshold,
+            "formats": format_,
+            "timezone": timezone,
+            "time_pattern": time_pattern,
+            "detect.hold": hold,
+            "detect.max_gap_s": max_gap,
+            "detect.min_duration_s": min_duration,
+            "detect.k_of_n": _k_of_n(k_of_n),
+            "detect.level": level,
+            "detect.sensitivity_db": sensitivity,
+            "detect.gain_db": gain,
+            "detect.full_scale_v": full_scale,
+            "detect.calibration_db": calibration,
+        },
+    )
+    named = paths or []
+    if out is None and from_scores is None:
+        _print_clips(named, file_list, run, console, as_json=as_json)
+        return
+    _check_out(out)
+    folder = out or from_scores
+    assert folder is not None
+    if from_scores is not None:
+        _refuse_both(named, file_list)
+        result, written = _from_scores(from_scores, folder, run, console)
+    else:
+        result, written = _listen(named, file_list, folder, run, console, workers)
+    lines = [*_lines(result), *(f"written: {path}" for path in written)]
+    values = {**vars(result), "written": [str(path) for path in written]}
+    print_result(lines, values, as_json=as_json)
+    finish_with_failures(list(result.failures.values()), console)
+
+
+def _print_clips(
+    named: list[str],
+    file_list: Path | None,
+    run: DetectRun,
+    console: Console,
+    *,
+    as_json: bool,
+) -> None:
+    """Print one row for each clip: quick, and nothing is kept."""
+    from seacall.detect.files import classify_paths
+    from seacall.models.backend import load_classifier
+
+    plan = _plan(run)
+    classifier = load_classifier(plan.model)
+    classifier.card = plan.card
+    clips: list[dict[str, Any]] = []
+    with console.live():
+        result = classify_paths(
+            _recordings(named, file_list),
+            classifier,
+            hop_s=run.hop_s,
+            take=(lambda found: clips.append(found.as_dict(classifier.card)))
+            if as_json
+            else None,
+            progress=console.progress,
+        )
+    print_result([], result.as_dict() | {"clips": clips}, as_json=as_json)
+    finish_with_failures(list(result.failures.values()), console)
+
+
+def _listen(
+    named: list[str],
+    file_list: Path | None,
+    out: Path,
+    run: DetectRun,
+    console: Console,
+    workers: int | None,
+) -> tuple[ArchiveResult, list[Path]]:
+    from seacall.detect.archive import default_workers, listen, summary_of
+    from seacall.detect.store import Store
+
+    plan = _plan(run)
+    recordings = _recordings(named, file_list)
+    with Store(out) as store, console.live():
+        keep_settings(run, out, console, resume=False)
+        progress = listen(
+            recordings,
+            store,
+            plan,
+            n_workers=workers or default_workers(),
+            watch=_watch(console),
+        )
+        result = summary_of(store, plan.card, run.detect, progress)
+        return result, _write(store, plan.card, run, out)
+
+
+def _from_scores(
+    earlier: Path, out: Path, run: DetectRun, console: Console
+) -> tuple[ArchiveResult, list[Path]]:
+    from seacall.detect.archive import summary_of
+    from seacall.detect.rescore import card_for
+    from seacall.detect.store import Store
+
+    with Store(earlier, writable=False) as store:
+        card = card_for(store, run)
+        keep_settings(run, out, console, resume=False)
+        result = summary_of(store, card, run.detect)
+        return result, _write(store, card, run, out)
+
+
+def _write(store: Any, card: Card, run: DetectRun, out: Path) -> list[Path]:
+    from seacall.detect.archive import found_in
+    from seacall.detect.outputs import write_outputs
+
+    return write_outputs(
+        out,
+        lambda: found_in(store, card, run.detect),
+        formats=run.formats,
+        labels=card.labels[:-1],
+    )
+
+
+def _plan(run: DetectRun) -> Plan:
+    from seacall.detect.archive import Plan
+    from seacall.models.checkpoint import read_card
+    from seacall.models.decide import with_thresholds
+    from seacall.models.shipped import shipped_folder
+
+    model = Path(run.model) if run.model else None
+    card = with_thresholds(read_card(model or shipped_folder()), run.threshold)
+    if isinstance(run.channel, int) or run.channel == "mean":
+        channel = run.channel if isinstance(run.channel, int) else None
+        front_end = card.front_end.with_channel(channel)
+        card = card.model_copy(update={"front_end": front_end})
+    return Plan(
+        model,
+        card,
+        hop_s=run.hop_s,
+        each_channel=run.channel == "each",
+        time_pattern=run.time_pattern,
+        timezone=run.timezone,
+    )
+
+
+def _recordings(named: list[str], file_list: Path | None) -> list[Path]:
+    """List recordings, each once, in the order given."""
+    from seacall.audio.io import find_recordings, location, read_file_list
+
+    paths = [location(name) for name in named]
+    if file_list is not None:
+        paths += read_file_list(file_list)
+    if not paths:
+        raise SettingsError("no recordings are named; give files, folders or URLs")
+    found: list[Path] = []
+    for path in paths:
+        found += find_recordings(path) if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _watch(console: Console) -> Any:
+    """Return what shows how far a run is."""
+    import time
+
+    started = time.monotonic()
+
+    def watch(progress: Progress) -> None:
+        hours, all_hours = progress.audio_done_s / 3600, progress.audio_s / 3600
+        speed = progress.audio_done_s / max(time.monotonic() - started, 1e-3)
+        console.progress(
+            "listening",
+            round(progress.audio_done_s),
+            round(progress.audio_s),
+            f"{progress.n_recordings} files, {hours:.1f} of {all_hours:.1f} h, "
+            f"{speed:.0f} times real time",
+        )
+
+    return watch
+
+
+def _lines(result: ArchiveResult) -> list[str]:
+    counts = sorted(result.detections.items(), key=lambda item: -item[1])
+    n = sum(result.detections.values())
+    what = ", ".join(f"{label} {count}" for label, count in counts)
+    lines = [
+        f"{result.n_recordings} recordings, {result.heard_s / 3600:.2f} h heard",
+        f"{n} detections{': ' + what if what else ''}",
+    ]
+    if result.doubts:
+        first = next(iter(result.doubts.values()))
+        lines.append(f"time in doubt: {len(result.doubts)} recordings; {first}")
+    return lines
+
+
+def _channel(text: str | None) -> int | str | None:
+    if text is None or text in ("mean", "each"):
+        return text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise SettingsError(
+        f"channel {text!r}: is no channel; give its number from 1, mean, or each"
+    )
+
+
+def _k_of_n(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = text.replace("-of-", "/").split("/")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise SettingsError(f"k-of-n {text!r}: give two numbers such as 2/3")
+    return [int(part) for part in parts]
+
+
+def _check_out(out: Path | None) -> None:
+    if out is not None and out.suffix.lower() in _TABLES and not out.is_dir():
+        raise SettingsError(
+            f"{out}: results are written into a folder; give one such as "
+            f"{out.with_suffix('')} (for one row a clip leave -o out, and redirect)"
+        )
+
+
+def _refuse_both(named: list[str], file_list: Path | None) -> None:
+    if named or file_list is not None:
+        raise SettingsError(
+            "--from-scores takes its recordings from the earlier run; leave PATHS out"
+        )
