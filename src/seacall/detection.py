@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from seacall.settings import Settings
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
 
 DBFS = "dBFS"
 MICROPASCAL = "dB re 1 uPa"
@@ -25,10 +26,10 @@ class DetectSettings(Settings):
     hold: float = Field(default=1.0, gt=0, le=1)
     """Share of its threshold that a class has to keep so that a detection goes on; it
     starts where the threshold itself is reached. 1: nothing below the threshold."""
-    max_gap_s: float = Field(default=0.0, ge=0)
+    max_gap_s: Seconds = 0.0
     """Detections of a class that lie no further apart are one, s. 0: where they touch
     or overlap."""
-    min_duration_s: float = Field(default=0.0, ge=0)
+    min_duration_s: Seconds = 0.0
     """Shorter detections are dropped once gaps are joined, s; none is shorter than a
     clip, but for the last one of a recording."""
     k_of_n: tuple[Count, Count] | None = None

@@ -15,6 +15,11 @@ Float32 = NDArray[np.float32]
 
 FLOOR_DB = -200.0
 """Level of silence, and the lowest that is given: 24 bits end at -146 dB."""
+_CHUNK_SAMPLES = 32_768
+"""Samples that are summed up at once: 128 KB, so that they stay in the L2 cache."""
+_DROWNED = 0.01
+"""A sound that has less than this share of the power is too weak for the quick way: in
+float32 the sums are good to a millionth."""
 _BLOCK_FRAMES = 15
 """Averaged before anything is compared, 150 ms: a cell of 10 ms is mostly chance."""
 _BACKGROUND = 0.25
@@ -22,8 +27,8 @@ _BACKGROUND = 0.25
 fill three quarters of a clip."""
 _BAND_DB = 10.0
 """The band of an event ends where its strongest part has fallen by so much."""
-_NOISE_DB = 7.0
-"""Bands of steady noise alone stand out by less."""
+_NOISE_DB = 6.0
+"""Steady noise stands out by less (white noise of 5 s: by 3 to 5 dB, by chance)."""
 
 
 class ClipMeasures(TypedDict):
@@ -57,10 +62,27 @@ def clip_measures(y: Float32, log_mel: Float32, profile: Profile) -> ClipMeasure
 
 
 def _levels_db(y: Float32) -> Float32:
-    mean = y.mean(axis=1, keepdims=True)
-    power = np.square(y - mean, dtype=np.float32).mean(axis=1)
     lowest = 10 ** (FLOOR_DB / 10)
-    return np.asarray(10 * np.log10(np.maximum(power, lowest)), np.float32)
+    return np.asarray(10 * np.log10(np.maximum(_powers(y), lowest)), np.float32)
+
+
+def _powers(y: Float32) -> NDArray[np.float64]:
+    """Return mean squares about the mean, shape ``(n,)``: an offset is no sound.
+
+    Sums of a cacheful at a time, of which each sample is fetched once. Their difference
+    is only good where the offset does not drown the sound; there it is done anew.
+    """
+    ones = np.ones(_CHUNK_SAMPLES, np.float32)
+    square, mean = np.zeros(len(y)), np.zeros(len(y))
+    for k, clip in enumerate(y):
+        for start in range(0, len(clip), _CHUNK_SAMPLES):
+            part = clip[start : start + _CHUNK_SAMPLES]
+            square[k] += np.dot(part, part) / len(clip)
+            mean[k] += np.dot(part, ones[: len(part)]) / len(clip)
+    power = square - mean**2
+    drowned = power < _DROWNED * square
+    power[drowned] = y[drowned].var(axis=1, dtype=np.float64)
+    return power
 
 
 def _peaks_db(log_mel: Float32, profile: Profile) -> Float32:

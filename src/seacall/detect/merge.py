@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seacall.detect.clip_table import ClipTable
+from seacall.detect.runs import SECOND_US, Timeline, merged, microseconds
 from seacall.detection import DetectSettings
 from seacall.events import Detection, Recording, Searched, Segment
 from seacall.labels import UNKNOWN
@@ -19,12 +20,9 @@ from seacall.taxonomy import Level, level_matrix
 
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_SECOND_US = 1_000_000
-_SAME_US = 1_000
-"""Times that differ by less are the same: a clip's end and the next one's start are
-rounded apart, and a clip holds a whole number of samples."""
 _ROUNDING = np.float32(1e-6)
 """Sums of scores may fall short of a threshold by rounding alone."""
 
@@ -83,12 +81,12 @@ def detections(
     starting = starting_clips(scores, lowest, top_only=settings.top_only)
     holding = holding_clips(scores, lowest, starting, settings=settings)
     clips = _Clips(
-        path=searched.path,
         table=table,
         timeline=_timeline(table, recording, segment, card),
+        searched=searched,
         recording=recording,
         channel=channel,
-        zero=_time_zero(segment, recording),
+        segment=segment,
         card=card,
         settings=settings,
     )
@@ -162,116 +160,29 @@ def holding_clips(
     return np.asarray(holding | starting)
 
 
-@dataclass(frozen=True)
-class _Timeline:
-    """When clips were heard, in whole microseconds: sums of seconds drift."""
-
-    starts: Ints
-    ends: Ints
-    """Not beyond the segment, as padding is."""
-
-    def hop(self) -> int:
-        """Return the time from one clip's start to the next."""
-        steps = np.diff(self.starts)
-        steps = steps[steps > _SAME_US]
-        return int(steps.min()) if len(steps) else 0
-
-    def begins(self, rows: Ints, *, max_gap_us: int) -> Ints:
-        """Return where runs of clips begin, as indices of ``rows``.
-
-        A clip belongs to the run before it if no more than ``max_gap_us`` lies between.
-        """
-        gaps = self.starts[rows[1:]] - self.ends[rows[:-1]]
-        later = np.flatnonzero(gaps > max_gap_us + _SAME_US) + 1
-        return np.concatenate([np.zeros(min(1, len(rows)), np.int64), later])
-
-
 def _timeline(
     table: ClipTable, recording: Recording, segment: Segment, card: Card
-) -> _Timeline:
+) -> Timeline:
     front_end = card.front_end
-    length = _us(front_end.clip_length / front_end.profile.sample_rate)
+    length_us = microseconds(front_end.clip_length / front_end.profile.sample_rate)
     end = min(segment.first_sample + segment.n_samples, recording.n_samples)
-    end_us = _us(end / recording.sample_rate)
+    end_us = microseconds(end / recording.sample_rate)
+    starts_us = np.rint(table.start_s * SECOND_US).astype(np.int64)
     # A resampler may round the last clip's start up to the end itself.
-    starts = np.minimum(
-        np.rint(table.start_s * _SECOND_US).astype(np.int64), end_us - 1
-    )
-    return _Timeline(starts=starts, ends=np.minimum(starts + length, end_us))
-
-
-def confirmed(rows: Ints, starts: Ints, *, k: int, n: int, hop: int) -> Ints:
-    """Return those of some clips that are among ``k`` out of ``n`` in a row.
-
-    Parameters
-    ----------
-    rows
-        Clips that reach their threshold, in order.
-    starts
-        When all clips start; clips that are not there count as below the threshold.
-    hop
-        From one clip's start to the next, in the unit of ``starts``.
-    """
-    at = starts[rows]
-    # If k of them lie in any n in a row, they do in those n that begin with the first.
-    after = np.searchsorted(at, at + (n - 1) * hop + _SAME_US, side="right")
-    enough = after - np.arange(len(rows)) >= k
-    change = np.zeros(len(rows) + 1, np.int64)
-    np.add.at(change, np.flatnonzero(enough), 1)
-    np.add.at(change, after[enough], -1)
-    return rows[np.cumsum(change[:-1]) > 0]
-
-
-def _merged(
-    starting: Bools, holding: Bools, timeline: _Timeline, settings: DetectSettings
-) -> tuple[Ints, Ints]:
-    """Merge clips of one class.
-
-    Returns
-    -------
-    rows, begins
-        Clips that belong to detections, and where each detection begins among them.
-    """
-    starts = np.flatnonzero(starting)
-    if settings.k_of_n is not None:
-        k, n = settings.k_of_n
-        starts = confirmed(starts, timeline.starts, k=k, n=n, hop=timeline.hop())
-    rows = np.flatnonzero(holding)
-    begins = timeline.begins(rows, max_gap_us=0)
-    rows = rows[_of_runs(np.isin(rows, starts), begins)]
-    begins = timeline.begins(rows, max_gap_us=_us(settings.max_gap_s))
-    lasts = np.append(begins[1:], len(rows))[: len(begins)] - 1
-    length = timeline.ends[rows[lasts]] - timeline.starts[rows[begins]]
-    long_enough = length > _us(settings.min_duration_s) - _SAME_US
-    kept = _of_runs(long_enough[_run_of(begins, len(rows))], begins)
-    return rows[kept], timeline.begins(rows[kept], max_gap_us=_us(settings.max_gap_s))
-
-
-def _run_of(begins: Ints, n_rows: int) -> Ints:
-    """Return the number of the run that each row belongs to, shape ``(n_rows,)``."""
-    return np.searchsorted(begins, np.arange(n_rows), side="right") - 1
-
-
-def _of_runs(wanted: Bools, begins: Ints) -> Bools:
-    """Say which rows belong to a run with at least one that is wanted."""
-    if not len(begins):
-        return wanted
-    return np.asarray(
-        np.logical_or.reduceat(wanted, begins)[_run_of(begins, len(wanted))]
-    )
+    starts_us = np.minimum(starts_us, end_us - 1)
+    return Timeline(starts_us, np.minimum(starts_us + length_us, end_us))
 
 
 @dataclass(frozen=True)
 class _Clips:
-    """All that detections of one segment have in common."""
+    """All that the detections of one segment of one channel have in common."""
 
-    path: Path
     table: ClipTable
-    timeline: _Timeline
+    timeline: Timeline
+    searched: Searched
     recording: Recording
     channel: int
-    zero: datetime | None
-    """When the recording's first sample would have been recorded."""
+    segment: Segment
     card: Card
     settings: DetectSettings
 
@@ -279,82 +190,79 @@ class _Clips:
         self, label: str, scores: Float32, starting: Bools, holding: Bools
     ) -> list[Detection]:
         """Merge the clips of one class; all arrays have shape ``(n,)``."""
-        rows, begins = _merged(starting, holding, self.timeline, self.settings)
+        rows, begins = merged(starting, holding, self.timeline, settings=self.settings)
         if not len(rows):
             return []
-        columns = self._columns(rows, begins, scores)
-        names = list(columns)
+        columns = self._measured(rows, begins) | self._times(rows, begins)
+        columns["score"] = np.round(_highest(scores[rows], begins), 6).tolist()
         return [
-            self._detection(label, dict(zip(names, values, strict=True)))
-            for values in zip(*(c.tolist() for c in columns.values()), strict=True)
+            Detection(
+                path=self.searched.path,
+                label=label,
+                channel=self.channel,
+                level_unit=self.settings.level_unit,
+                **dict(zip(columns, values, strict=True)),
+            )
+            for values in zip(*columns.values(), strict=True)
         ]
 
-    def _columns(
-        self, rows: Ints, begins: Ints, scores: Float32
-    ) -> dict[str, NDArray[Any]]:
-        """Return what is said of each detection, each of shape ``(n_detections,)``."""
+    def _times(self, rows: Ints, begins: Ints) -> dict[str, list[Any]]:
+        """Return when each detection lasted, and how many clips it was made of."""
         ends = np.append(begins[1:], len(rows))
-        low, high = self._bands(rows, begins)
-        level_db = _best(self.table.level_db[rows], begins)
+        starts_us = self.timeline.starts_us[rows[begins]]
         return {
-            "start_us": self.timeline.starts[rows[begins]],
-            "end_us": self.timeline.ends[rows[ends - 1]],
-            "score": np.round(_best(scores[rows], begins), 6),
-            "n_clips": ends - begins,
-            "low_hz": low,
-            "high_hz": high,
-            "snr_db": np.round(_best(self.table.snr_db[rows], begins), 2),
-            "level_db": np.round(level_db + self.settings.level_offset_db, 2),
+            "n_clips": (ends - begins).tolist(),
+            "start_s": (starts_us / SECOND_US).tolist(),
+            "end_s": (self.timeline.ends_us[rows[ends - 1]] / SECOND_US).tolist(),
+            "start": self._dates(starts_us.tolist()),
         }
 
-    def _bands(
-        self, rows: Ints, begins: Ints
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return low and high edges, of shape ``(n_detections,)``, in Hz.
+    def _dates(self, starts_us: list[int]) -> Sequence[datetime | None]:
+        """Return when the microseconds of a recording were, by the segment's time."""
+        first = self.segment.start
+        if first is None:
+            return [None] * len(starts_us)
+        offset_us = microseconds(self.segment.first_sample / self.recording.sample_rate)
+        return [first + timedelta(microseconds=us - offset_us) for us in starts_us]
 
-        Never above half the recording's rate. Where nothing was measured, or only what
-        lies above that, all that the front end lets through.
+    def _measured(self, rows: Ints, begins: Ints) -> dict[str, list[Any]]:
+        """Return level, SNR and band of each detection."""
+        table, offset_db = self.table, self.settings.level_offset_db
+        low_hz, high_hz = self._bands(
+            -_highest(-table.low_hz[rows], begins),
+            _highest(table.high_hz[rows], begins),
+        )
+        return {
+            "low_hz": low_hz.tolist(),
+            "high_hz": high_hz.tolist(),
+            "snr_db": _in_hundredths(_highest(table.snr_db[rows], begins)),
+            "level_db": _in_hundredths(
+                _highest(table.level_db[rows], begins) + offset_db
+            ),
+        }
+
+    def _bands(self, low_hz: Floats, high_hz: Floats) -> tuple[Floats, Floats]:
+        """Return bands, below half the recording's rate and never empty.
+
+        Where nothing was measured, or only what lies above that, it is all that the
+        front end looks at.
         """
-        profile = self.card.front_end.profile
-        nyquist = self.recording.sample_rate / 2
-        low = -_best(-self.table.low_hz[rows], begins)
-        high = np.minimum(_best(self.table.high_hz[rows], begins), nyquist)
-        low, high = np.maximum(np.round(low, 1), 0), np.round(high, 1)
+        profile, nyquist = self.card.front_end.profile, self.recording.sample_rate / 2
+        low = np.maximum(np.round(low_hz, 1), 0)
+        high = np.round(np.minimum(high_hz, nyquist), 1)
         good = low < high  # not so of NaN
-        whole = profile.fmin if profile.fmin < nyquist else 0.0
-        return np.where(good, low, whole), np.where(
-            good, high, min(profile.fmax, nyquist)
-        )
-
-    def _detection(self, label: str, found: dict[str, Any]) -> Detection:
-        start_us, end_us = found.pop("start_us"), found.pop("end_us")
-        for name in ("snr_db", "level_db"):
-            found[name] = None if np.isnan(found[name]) else found[name]
-        return Detection(
-            path=self.path,
-            start_s=start_us / _SECOND_US,
-            end_s=end_us / _SECOND_US,
-            label=label,
-            channel=self.channel,
-            level_unit=self.settings.level_unit,
-            start=self.zero and self.zero + timedelta(microseconds=start_us),
-            **found,
+        whole = (profile.fmin if profile.fmin < nyquist else 0, profile.fmax)
+        return (
+            np.where(good, low, whole[0]),
+            np.where(good, high, min(whole[1], nyquist)),
         )
 
 
-def _best(values: Float32, begins: Ints) -> NDArray[np.float64]:
-    """Return the highest value of each detection; NaN only where there is no other."""
+def _highest(values: Float32, begins: Ints) -> Floats:
+    """Return the highest value of each detection; NaN where there is no other."""
     return np.fmax.reduceat(values.astype(np.float64), begins)
 
 
-def _time_zero(segment: Segment, recording: Recording) -> datetime | None:
-    """Return when sample 0 would have been recorded, by the segment's time."""
-    if segment.start is None:
-        return None
-    before_us = _us(segment.first_sample / recording.sample_rate)
-    return segment.start - timedelta(microseconds=before_us)
-
-
-def _us(seconds: float) -> int:
-    """Return whole microseconds."""
-    return round(seconds * _SECOND_US)
+def _in_hundredths(values: Floats) -> list[float | None]:
+    """Return values as they are shown; None for NaN."""
+    return [None if v != v else v for v in np.round(values, 2).tolist()]
