@@ -1,0 +1,391 @@
+"""Read dates and times from the file names of a folder, one pattern for all of them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
+from pathlib import Path
+
+from seacall.data.stamps import Stamp, is_possible
+from seacall.data.time_patterns import TimePattern, compile_pattern, read_time
+
+PATTERNS = (
+    # Those of PAMGuard's StandardFileDate, in its order.
+    "HH_mm_ss'__DMY_'dd_MM_yy",
+    "HH'h'mm'm'ss's'ddMMMyyyy",
+    "yyyy_MM_dd_HH_mm_ss",
+    "yyyyMMdd_HHmmss_SSS",
+    "yyyy.MM.dd_HH.mm.ss",
+    "yyyy.MM.dd-HH.mm.ss",
+    "yyyyMMdd_HHmmss",
+    "yyyyMMdd$HHmmss",
+    "yyyyMMdd-HHmmss",
+    "yy.MM.dd_HH.mm.ss",
+    "yy.MM.dd-HH.mm.ss",
+    "yyMMdd_HHmmss",
+    "yyMMdd-HHmmss",
+    "yyyy.MM.dd_HH.mm",
+    "yyyy.MM.dd-HH.mm",
+    "yyyyMMdd_HHmm",
+    "yyyyMMdd-HHmm",
+    "yy.MM.dd_HH.mm",
+    "yy.MM.dd-HH.mm",
+    "yyMMdd_HHmm",
+    "yyMMdd-HHmm",
+    "yy.DDD_HH.mm.ss",
+    "yy.DDD-HH.mm.ss",
+    "yyDDD_HHmmss",
+    "yyDDD-HHmmss",
+    "yy.DDD_HH.mm",
+    "yy.DDD-HH.mm",
+    "yyDDD_HHmm",
+    "yyDDD-HHmm",
+    "yyyy-MM-dd HH_mm_ss",
+    "yyyy-MM-dd_HH-mm-ss",
+    "yyyyMMddHHmmss",
+    "yyyy-MM-dd HH-mm-ss",
+    # OwlSense, uPAM, the KE buoy, OSEkit, uAural, SoundTrap and B&K.
+    "yyyy-MM-dd'_T'HH-mm-ss",
+    "yyyyMMdd_HHmmss_SSSSSS",
+    "yyyyMMdd-HHmmss-SSSSSS",
+    "yyyyMMdd_HHmmss.SSSSSS",
+    "yyyyMMdd_HHmmss.SSS",
+    "yyyy_MM_dd_HH_mm_ss_SSSSSS",
+    "HHmmss_yyyyMMdd",
+    "yyMMddHHmmss",
+    # ISO 8601, basic, extended, and as file systems make one write it.
+    "yyyyMMdd'T'HHmmss",
+    "yyyyMMdd'T'HHmmss.SSS",
+    "yyyyMMdd'T'HHmmss.SSSSSS",
+    "yyyyMMdd'T'HHmm",
+    "yyMMdd'T'HHmmss",
+    "yyyy-MM-dd'T'HH:mm:ss",
+    "yyyy-MM-dd'T'HH:mm:ss.SSS",
+    "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+    "yyyy-MM-dd'T'HH-mm-ss",
+    "yyyy-MM-dd'T'HH_mm_ss",
+    "yyyy-MM-dd'T'HHmmss",
+    "yyyy-MM-dd HH:mm:ss",
+    "yyyy-MM-dd HH.mm.ss",
+    "yyyy-MM-dd_HH.mm.ss",
+    "yyyy-MM-dd_HH_mm_ss",
+    "yyyy-MM-dd_HHmmss",
+    "yyyy-MM-dd-HH-mm-ss",
+    "yyyyMMdd HHmmss",
+)
+"""Patterns that are tried, as :mod:`seacall.data.time_patterns` takes them; each may be
+followed by AM or PM and by ``Z``, ``UTC`` or an offset."""
+
+_UTC_NAMES = re.compile(
+    r"\d{3,12}\.\d{12}(\.\d+)?"  # SoundTrap
+    r"|NRS\d\d_.*"  # NOAA Noise Reference Stations
+    r"|SanctSound_.*"
+    r"|channel[A-H]_\d{4}-\d\d-\d\d_.*"  # RTSys
+    r"|.*\.x"  # HARP
+)
+"""Names of recorders and archives that count in UTC without saying so."""
+
+_LEAP = re.compile(r"(NRS\d\d_.*\d{4})60(?!\d)")
+"""The recorders of these stations count seconds up to 60."""
+
+_NUMBER_DOUBT = (
+    "the name is only a number, read as seconds since 1970; nothing in the header "
+    "confirms that it is a time"
+)
+
+
+@dataclass(frozen=True)
+class NameTime:
+    """What the name of a file says of its time."""
+
+    stamp: Stamp | None
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class _Match:
+    """Where a pattern fits names of one shape."""
+
+    pattern: TimePattern
+    start: int
+    end: int
+    spans: tuple[tuple[str, int, int], ...]
+    """Of its parts."""
+
+    def overlaps(self, other: _Match) -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def lies_within(self, other: _Match) -> bool:
+        longer = other.end - other.start > self.end - self.start
+        return longer and other.start <= self.start and self.end <= other.end
+
+
+_Reading = tuple[datetime, tzinfo | None] | None
+"""Date and zone; None: not a date that can be."""
+
+
+def name_times(
+    paths: Iterable[Path], *, pattern: TimePattern | None = None, before: datetime
+) -> dict[Path, NameTime]:
+    """Read what the names of recordings say of their times.
+
+    Names of one folder that the same patterns fit are read together, so that a pattern
+    that is wrong for one of them is not used for the others. Where two patterns fit and
+    say different things, nothing is said, unless one of them has a year of four digits
+    and shares digits with the other.
+
+    Parameters
+    ----------
+    paths
+        Recordings; only their names and folders are looked at.
+    pattern
+        The user's own; no other is tried.
+    before
+        Latest time that is believed, UTC without a zone.
+
+    Returns
+    -------
+    times
+        One for each path.
+    """
+    if pattern is not None:
+        return {path: _by_pattern(path, pattern, before) for path in paths}
+    groups: dict[tuple[object, ...], list[tuple[Path, str, tuple[_Match, ...]]]]
+    groups = defaultdict(list)
+    for path in paths:
+        stem = _LEAP.sub(r"\g<1>59", path.stem)
+        matches = _matches(re.sub(r"\d", "0", stem))
+        key = (path.parent, *(match.pattern.text for match in matches))
+        groups[key].append((path, stem, matches))
+    times: dict[Path, NameTime] = {}
+    for group in groups.values():
+        stems = [stem for _, stem, _ in group]
+        found = _read_group(stems, [matches for *_, matches in group], before)
+        times.update(zip((path for path, *_ in group), found, strict=True))
+    return times
+
+
+@cache
+def _compiled() -> tuple[TimePattern, ...]:
+    return tuple(compile_pattern(text) for text in PATTERNS)
+
+
+@cache
+def _matches(shape: str) -> tuple[_Match, ...]:
+    """Return which patterns fit names of a shape (all digits 0), and where.
+
+    A pattern that fits within a longer one is none: ``19.05.01_19.08`` is only a part
+    of ``19.05.01_19.08.00``.
+    """
+    found = []
+    for pattern in _compiled():
+        for match in pattern.regex.finditer(shape):
+            start, end = match.span("all")
+            groups = match.groupdict()
+            spans = tuple(
+                (name, *match.span(name))
+                for name, text in groups.items()
+                if name != "all" and text is not None
+            )
+            found.append(_Match(pattern, start, end, spans))
+    return tuple(m for m in found if not any(m.lies_within(o) for o in found))
+
+
+def _read_group(
+    stems: Sequence[str], matches: Sequence[tuple[_Match, ...]], before: datetime
+) -> list[NameTime]:
+    """Read names that the same patterns fit."""
+    columns = matches[0]
+    if not columns:
+        return _numbers(stems, before)
+    readings = [
+        [
+            _read(stem, row[column], before)
+            for stem, row in zip(stems, matches, strict=True)
+        ]
+        for column in range(len(columns))
+    ]
+    best, doubt = _choose(stems, columns, readings)
+    if best is None:
+        return [NameTime(None, doubt)] * len(stems)
+    pattern = columns[best].pattern
+    if _day_first(pattern, [r[0] for r in readings[best] if r]):
+        doubt = (
+            f"read as {pattern.text}, the day would never change and the year would; "
+            "the day may come first"
+        )
+        return [NameTime(None, doubt)] * len(stems)
+    doubt = _flimsy(pattern)
+    return [
+        NameTime(_stamp(stem, reading, pattern), doubt)
+        if reading
+        else NameTime(None, _no_date(stem, pattern))
+        for stem, reading in zip(stems, readings[best], strict=True)
+    ]
+
+
+def _read(stem: str, match: _Match, before: datetime) -> _Reading:
+    groups: dict[str, str | None] = {n: stem[a:b] for n, a, b in match.spans}
+    try:
+        local, zone = read_time(match.pattern, groups)
+    except ValueError:
+        return None
+    return (local, zone) if is_possible(local, before=before) else None
+
+
+def _choose(
+    stems: Sequence[str], columns: Sequence[_Match], readings: list[list[_Reading]]
+) -> tuple[int | None, str]:
+    """Return which pattern is right, or why that cannot be said."""
+    fit = [column for column in range(len(columns)) if any(readings[column])]
+    full = [column for column in fit if all(readings[column])]
+    if not fit:
+        return None, _no_date(stems[0], columns[0].pattern)
+    best = max(
+        fit, key=lambda c: (columns[c].pattern.rank, c in full, _zoned(readings[c]))
+    )
+    chosen = columns[best]
+    if best not in full and (full or chosen.pattern.rank < 2):
+        bad = stems[readings[best].index(None)]
+        return None, f"{chosen.pattern.text} fits other names of its folder, not {bad}"
+    for other in fit:
+        weaker = columns[other].pattern.rank < chosen.pattern.rank
+        if weaker and columns[other].overlaps(chosen):
+            continue
+        if (row := _differ(readings[best], readings[other])) is not None:
+            return None, _two(
+                (chosen.pattern, readings[best][row]),
+                (columns[other].pattern, readings[other][row]),
+            )
+    return best, ""
+
+
+def _zoned(readings: list[_Reading]) -> bool:
+    return any(reading and reading[1] for reading in readings)
+
+
+def _differ(one: list[_Reading], other: list[_Reading]) -> int | None:
+    """Return the first row in which two patterns say different things."""
+    for row, (a, b) in enumerate(zip(one, other, strict=True)):
+        if (
+            a
+            and b
+            and (abs(a[0] - b[0]) >= timedelta(seconds=1) or _zones_differ(a, b))
+        ):
+            return row
+    return None
+
+
+def _zones_differ(
+    one: tuple[datetime, tzinfo | None], other: tuple[datetime, tzinfo | None]
+) -> bool:
+    both = one[1] is not None and other[1] is not None
+    return both and str(one[1]) != str(other[1])
+
+
+def _two(one: tuple[TimePattern, _Reading], other: tuple[TimePattern, _Reading]) -> str:
+    said = [
+        f"{reading[0]:%Y-%m-%d %H:%M:%S} as {pattern.text}"
+        for pattern, reading in (one, other)
+        if reading
+    ]
+    return f"the name can be read in two ways: {', or '.join(said)}"
+
+
+def _no_date(stem: str, pattern: TimePattern) -> str:
+    return f"the name looks like {pattern.text}, but {stem} holds no such date or time"
+
+
+def _day_first(pattern: TimePattern, found: Sequence[datetime]) -> bool:
+    if "y" not in pattern.fields or len(found) < 3:
+        return False
+    years = {moment.year for moment in found}
+    return len(years) >= 3 and len({moment.day for moment in found}) == 1
+
+
+def _flimsy(pattern: TimePattern) -> str:
+    if pattern.rank:
+        return ""
+    return (
+        f"the name is read as {pattern.text}, which numbers fit by chance; "
+        "give it as the pattern if it is right"
+    )
+
+
+def _stamp(
+    stem: str, reading: tuple[datetime, tzinfo | None], pattern: TimePattern
+) -> Stamp:
+    local, zone = reading
+    if zone is None and _UTC_NAMES.fullmatch(stem):
+        zone = UTC
+    return Stamp(local, zone, f"name, {pattern.text}")
+
+
+def _numbers(stems: Sequence[str], before: datetime) -> list[NameTime]:
+    """Read names that are seconds since 1970: those of the first AudioMoths.
+
+    Catalogue numbers look the same. Theirs follow one another, and hold no letter in
+    98 of 100 cases; recordings do not begin less than 5 s apart.
+    """
+    nothing = [NameTime(None, _without_time(stem)) for stem in stems]
+    if all(stem.isdigit() for stem in stems):
+        return nothing
+    for kind, regex, base in (("hex", _HEX, 16), ("%s", _SECONDS, 10)):
+        found = [regex.fullmatch(stem) for stem in stems]
+        moments = [
+            datetime(1970, 1, 1) + timedelta(seconds=int(match[1], base))
+            for match in found
+            if match
+        ]
+        if len(moments) == len(stems) and _apart(moments, before):
+            source = f"name, seconds since 1970 ({kind})"
+            return [NameTime(Stamp(m, UTC, source), _NUMBER_DOUBT) for m in moments]
+    return nothing
+
+
+_HEX = re.compile(r"([0-9A-F]{8})")
+_SECONDS = re.compile(r"(?:.*\D)?(1\d{9})")
+_FIRST_AUDIOMOTH = datetime(2017, 1, 1)
+
+
+def _apart(moments: list[datetime], before: datetime) -> bool:
+    ordered = sorted(moments)
+    steps = zip(ordered[1:], ordered[:-1], strict=True)
+    in_time = ordered[0] >= _FIRST_AUDIOMOTH and ordered[-1] <= before
+    return in_time and all(b - a >= timedelta(seconds=5) for b, a in steps)
+
+
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d)(?!\d)")
+
+
+def _without_time(stem: str) -> str:
+    if date := _DATE.search(stem):
+        return f"the name holds perhaps a date ({date[1]}), and no time of day"
+    return "the name holds no date and time"
+
+
+def _by_pattern(path: Path, pattern: TimePattern, before: datetime) -> NameTime:
+    name = "/".join([*path.parts[-1 - pattern.n_folders : -1], path.name])
+    # The user may have meant the name with its ending or without it.
+    texts = (name[: len(name) - len(path.suffix)], name)
+    matches = [match for text in texts for match in pattern.regex.finditer(text)]
+    readings = {}
+    for match in matches:
+        try:
+            local, zone = read_time(pattern, match.groupdict())
+        except ValueError:
+            continue
+        if is_possible(local, before=before):
+            readings[local, zone] = Stamp(local, zone, f"name, your {pattern.text}")
+    if len(readings) == 1:
+        return NameTime(next(iter(readings.values())))
+    if readings:
+        found = " and ".join(f"{local:%Y-%m-%d %H:%M:%S}" for local, _ in readings)
+        return NameTime(
+            None, f"pattern {pattern.text!r} fits in more than one way: {found}"
+        )
+    return NameTime(None, f"the name does not fit the pattern {pattern.text!r}")
