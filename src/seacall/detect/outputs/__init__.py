@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from seacall.detect.outputs.audacity import audacity
+from seacall.detect.outputs.json_file import json_file
+from seacall.detect.outputs.parquet import parquet
+from seacall.detect.outputs.presence import presence
 from seacall.detect.outputs.raven import raven
 from seacall.detect.outputs.tables import csv_tables
 from seacall.detect.outputs.target import Format, Parts, Target, shared_folder
+from seacall.detect.outputs.timeline import timeline
 from seacall.errors import SettingsError
 from seacall.events import Detection, Searched
 
@@ -17,9 +22,14 @@ Results = Callable[[], Iterator[tuple[Searched, list[Detection]]]]
 FORMATS: dict[str, Format] = {
     "csv": csv_tables,
     "raven": raven,
+    "audacity": audacity,
+    "json": json_file,
+    "parquet": parquet,
+    "presence": presence,
+    "timeline": timeline,
 }
 """Every format by its name: what opens it, and takes one recording after the other."""
-BY_RECORDING = frozenset({"raven"})
+BY_RECORDING = frozenset({"raven", "audacity", "presence", "timeline"})
 """Formats that name recordings by where they lie in their folder."""
 
 
@@ -84,7 +94,7 @@ def write_outputs(
             f"{out}: cannot be written ({error.strerror or error}); free some space, "
             "or choose another folder"
         ) from error
-    return target.written
+    return target.written[::-1]  # files are closed in the opposite order
 
 
 def _lies_in(out: Path, error: OSError) -> bool:

@@ -10,7 +10,6 @@ it. One that cannot be opened counts nothing, as Raven cannot open it either.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,12 +21,14 @@ from seacall.detect.outputs.target import Take, Target, opened_text
 from seacall.detect.outputs.values import (
     MISSING,
     band_hz,
+    cell,
     ends,
     finite,
     in_order,
     length_s,
     seconds,
     stretch_us,
+    was_heard,
 )
 from seacall.events import Detection, Recording, Searched
 
@@ -53,8 +54,6 @@ COLUMNS = (
 """The seven that every reader needs come first. PAMGuard loses what follows an empty
 cell at the end of a row: no cell is empty, and what is never missing comes last."""
 ENDING = ".selections.txt"
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What some reader takes for the end of a cell or of a line."""
 
 
 @contextmanager
@@ -68,11 +67,7 @@ def raven(target: Target) -> Iterator[Take]:
         def take(searched: Searched, found: list[Detection]) -> None:
             ordered = in_order(found)
             sequence.add(searched, ordered)
-            # A table without rows says that nothing was found: not of a recording
-            # that nobody heard.
-            if searched.recording is not None and (
-                searched.heard or not searched.failure
-            ):
+            if was_heard(searched):
                 path = target.named(searched.path, under="selections", ending=ENDING)
                 with opened_text(path) as stream:
                     _Sequence(stream).add(searched, ordered)
@@ -123,20 +118,6 @@ class _Sequence:
             cell(detection.label),
             f"{detection.score:.6f}",
         )
-
-
-def cell(text: str) -> str:
-    r"""Write text so that it stays one cell: no tab, no new line, never empty.
-
-    Examples
-    --------
-    >>> cell("a tab\tand a line\n.wav")
-    'a tab and a line .wav'
-    """
-    plain = CONTROL.sub(" ", text)
-    # A quote at the beginning would make readers take all up to the next one.
-    plain = f"'{plain[1:]}" if plain.startswith('"') else plain
-    return plain if plain.strip() else MISSING
 
 
 def _full(path: Path) -> str:

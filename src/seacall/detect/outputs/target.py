@@ -45,6 +45,10 @@ class Target:
         path = self.out.joinpath(under, *(_short(f, kept) for f in folders))
         return path / (_short(name, kept) + ending)
 
+    def folder_of(self, recording: Path) -> str:
+        """Return the folder that a recording lies in; ``.``: that of all."""
+        return "/".join(self.relative(recording)[:-1]) or "."
+
     def relative(self, recording: Path) -> Parts:
         """Return where a recording lies, as names that any folder may hold."""
         parts = parts_of(recording)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -11,11 +12,23 @@ from seacall.events import Detection, Recording, Searched
 
 MISSING = "NA"
 """In tables whose readers want every cell filled; R and pandas know it."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What some reader takes for the end of a cell or of a line."""
 
 
 def in_order(found: Iterable[Detection]) -> list[Detection]:
     """Sort detections of a recording: by start, and always the same way."""
     return sorted(found, key=lambda d: (d.start_s, d.end_s, d.label, d.channel))
+
+
+def was_heard(searched: Searched) -> bool:
+    """Say whether a recording may have a file of its own.
+
+    One without rows says that nothing was found: not of what nobody listened to.
+    """
+    return searched.recording is not None and bool(
+        searched.heard or not searched.failure
+    )
 
 
 def length_s(recording: Recording | None) -> Fraction:
@@ -106,3 +119,17 @@ def start_of(searched: Searched) -> datetime | None:
             before_s = segment.first_sample / searched.recording.sample_rate
             return segment.start.astimezone(UTC) - timedelta(seconds=before_s)
     return None
+
+
+def cell(text: str) -> str:
+    r"""Write text so that it stays one cell: no tab, no new line, never empty.
+
+    Examples
+    --------
+    >>> cell("a tab\tand a line\n.wav")
+    'a tab and a line .wav'
+    """
+    plain = CONTROL.sub(" ", text)
+    # A quote at the beginning would make readers take all up to the next one.
+    plain = f"'{plain[1:]}" if plain.startswith('"') else plain
+    return plain if plain.strip() else MISSING

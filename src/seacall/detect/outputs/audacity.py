@@ -1,0 +1,52 @@
+"""Audacity label tracks: one for each recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+
+from seacall.detect.outputs.target import Take, Target, opened_text
+from seacall.detect.outputs.values import (
+    band_hz,
+    cell,
+    in_order,
+    seconds,
+    stretch_us,
+    was_heard,
+)
+from seacall.events import Detection, Searched
+
+ENDING = ".labels.txt"
+
+
+@contextmanager
+def audacity(target: Target) -> Iterator[Take]:
+    """Write a label track for each recording to ``audacity/``."""
+    folder = target.out / "audacity"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(searched: Searched, found: list[Detection]) -> None:
+        if not was_heard(searched):
+            return
+        path = target.named(searched.path, under="audacity", ending=ENDING)
+        with opened_text(path) as stream:
+            for detection in in_order(found):
+                stream.write(_label(searched, detection))
+
+    yield take
+    target.written.append(folder)
+
+
+def _label(searched: Searched, detection: Detection) -> str:
+    """Write one label: a line for times and text, and always one for frequencies.
+
+    The score belongs to the text: readers drop a fourth column, and some fail where
+    only a part of the labels have frequencies.
+    """
+    begin, end = stretch_us(detection, searched.recording, before_s=Fraction(0))
+    low_hz, high_hz = band_hz(detection, searched.recording)
+    text = f"{cell(detection.label)} {detection.score:.2f}"
+    return (
+        f"{seconds(begin)}\t{seconds(end)}\t{text}\n\\\t{low_hz:.6f}\t{high_hz:.6f}\n"
+    )
