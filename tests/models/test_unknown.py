@@ -51,6 +51,18 @@ def test_silence_and_a_constant_are_silent(front_end, level):
 
 
 @pytest.mark.parametrize("front_end", ALL, ids=lambda f: f.profile.name)
+def test_a_single_cell_that_moves_is_seen_wherever_it_is(front_end):
+    factor = (20 if front_end.profile.spectrum == "magnitude" else 10) / np.log(10)
+    for frame in range(2 * 96):
+        cells = np.zeros((2, 1, 2, 96, 64), np.float32)
+        cells[:, 0].reshape(2, 2 * 96, 64)[:, frame, 7] = [0.04 / factor, 0.06 / factor]
+        faint, moving = (is_silent(one, front_end.profile)[0] for one in cells)
+        at_the_edge = frame < 3 or frame >= 2 * 96 - 3
+        assert faint
+        assert moving == at_the_edge
+
+
+@pytest.mark.parametrize("front_end", ALL, ids=lambda f: f.profile.name)
 def test_a_faint_sound_is_not_silent(front_end):
     y = noise(duration_s=2.0, sigma=1e-4)
     assert not is_silent(patches(y, front_end), front_end.profile)[0]

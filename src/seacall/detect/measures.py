@@ -15,8 +15,8 @@ Float32 = NDArray[np.float32]
 
 FLOOR_DB = -200.0
 """Level of silence, and the lowest that is given: 24 bits end at -146 dB."""
-_CHUNK_SAMPLES = 32_768
-"""Samples that are summed up at once: 128 KB, so that they stay in the L2 cache."""
+_CHUNK_SAMPLES = 65_536
+"""Samples that are summed up at once: 256 KB, so that they stay in the L2 cache."""
 _DROWNED = 0.01
 """A sound that has less than this share of the power is too weak for the quick way: in
 float32 the sums are good to a millionth."""
