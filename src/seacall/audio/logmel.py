@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from seacall.audio.fast import FrameLayout, band_tables, frame_layout, kernels
 from seacall.audio.framing import frame
 from seacall.config import Profile
 
@@ -44,10 +45,26 @@ def log_mel(y: Float32, profile: Profile) -> Float32:
     need = profile.win_length + (profile.n_frames - 1) * profile.hop_length
     if n_samples < need:
         raise ValueError(f"need {need} samples for one patch, got {n_samples}")
+    n_frames = 1 + (n_samples - profile.win_length) // profile.hop_length
+    n_patches = n_frames // profile.n_frames
+    n_frames = n_patches * profile.n_frames
+    layout = _layout(profile, n_frames) if kernels() else None
+    if layout:
+        mel = _compiled_sums(y, layout, n_frames, profile)
+    else:
+        mel = _sums(y, n_frames, profile)
+    mel += np.float32(profile.log_offset)
+    np.log(mel, out=mel)
+    if profile.background == "removed":
+        mel -= mel.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mel.reshape(n_patches, profile.n_frames, profile.n_mels)
+
+
+def _sums(y: Float32, n_frames: int, profile: Profile) -> Float32:
+    """Sum spectra over mel bands, shape ``(n_frames, n_mels)``."""
     frames = frame(y, frame_length=profile.win_length, hop_length=profile.hop_length)
-    n_patches = len(frames) // profile.n_frames
-    frames = frames[: n_patches * profile.n_frames]
-    mel = np.empty((len(frames), profile.n_mels), np.float32)
+    frames = frames[:n_frames]
+    mel = np.empty((n_frames, profile.n_mels), np.float32)
     filters = mel_filters(profile)
     dtype = np.float64 if profile.precision == "double" else np.float32
     done = 0
@@ -55,11 +72,36 @@ def log_mel(y: Float32, profile: Profile) -> Float32:
         spectrum = np.sqrt(power) if profile.spectrum == "magnitude" else power
         filters.apply(spectrum, out=mel[done : done + len(power)])
         done += len(power)
-    mel += np.float32(profile.log_offset)
-    np.log(mel, out=mel)
-    if profile.background == "removed":
-        mel -= mel.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return mel.reshape(n_patches, profile.n_frames, profile.n_mels)
+    return mel
+
+
+def _compiled_sums(
+    y: Float32, layout: FrameLayout, n_frames: int, profile: Profile
+) -> Float32:
+    """Compute the same as :func:`_sums`."""
+    mel = np.empty((n_frames, profile.n_mels), np.float32)
+    magnitude = profile.spectrum == "magnitude"
+    kernels().mel_sums(
+        *layout.laid_out(y), layout.transform, _band_tables(profile), magnitude, mel
+    )
+    return mel
+
+
+@lru_cache(maxsize=8)
+def _layout(profile: Profile, n_frames: int) -> FrameLayout | None:
+    if profile.precision == "double":
+        return None
+    return frame_layout(
+        periodic_hann(profile.win_length),
+        n_fft=profile.n_fft,
+        hop_length=profile.hop_length,
+        n_frames=n_frames,
+    )
+
+
+@lru_cache(maxsize=8)
+def _band_tables(profile: Profile) -> tuple[Any, ...]:
+    return band_tables(mel_filters(profile).weights)
 
 
 def power_spectra(
