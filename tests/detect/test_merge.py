@@ -170,6 +170,24 @@ def test_the_best_of_several_classes_has_the_clip():
     assert [(one.label, one.end_s) for one in both] == [("Beluga", 10), ("Orca", 10)]
 
 
+@pytest.mark.parametrize("hold", [1.0, 0.5])
+def test_a_clip_that_another_class_has_holds_no_detection(hold):
+    of = card("Orca", "Beluga", threshold=0.3)
+    clips = table([[0.6, 0.1], [0.35, 0.6], [0.2, 0.1], [0.1, 0.1]])
+    spans = found(clips, of, DetectSettings(hold=hold))
+    beluga = ("Beluga", 5, 10)
+    assert [(o.label, o.start_s, o.end_s) for o in spans] == [("Orca", 0, 5), beluga]
+    shared = found(clips, of, DetectSettings(hold=hold, top_only=False))
+    assert shared[0].end_s == (15 if hold == 0.5 else 10)
+
+
+def test_a_clip_that_no_class_has_may_hold_two():
+    of = card("Orca", "Beluga", threshold=0.5)
+    clips = table([[0.6, 0.1], [0.35, 0.35], [0.1, 0.6]])
+    spans = [(o.start_s, o.end_s) for o in found(clips, of, DetectSettings(hold=0.6))]
+    assert spans == [(0, 10), (5, 15)]
+
+
 def test_a_class_below_its_own_threshold_takes_nothing_from_others():
     of = card("Orca", "Beluga", thresholds={"Orca": 0.2, "Beluga": 0.9})
     assert [one.label for one in found(table([[0.3, 0.6]]), of)] == ["Orca"]
@@ -255,6 +273,13 @@ def test_one_of_one_is_no_confirmation_at_all():
         assert times(clips, how=DetectSettings(k_of_n=(1, 1))) == times(clips)
 
 
+@pytest.mark.parametrize("n", [3, 1_000, 9_000])
+def test_clips_in_a_row_are_counted_rightly_where_the_hop_is_no_round_number(n):
+    clips = table([0.1] * 50 + [0.9] * n + [0.1] * 50, hop_s=1 / 3)
+    assert len(times(clips, how=DetectSettings(k_of_n=(n, n)))) == 1
+    assert times(clips, how=DetectSettings(k_of_n=(n + 1, n + 1))) == []
+
+
 def test_clips_that_are_missing_are_not_in_a_row():
     clips = table([0.9, 0.9, 0.1, 0.1, 0.9, 0.9])
     far = replace(clips, start_s=np.array([0, 5, 10, 500, 505, 600.0]))
@@ -297,6 +322,19 @@ def test_no_detection_leaves_its_segment_and_dates_are_the_segments():
     )
     assert (only.start_s, only.end_s, only.channel) == (35, 42, 2)
     assert only.start == datetime(2024, 3, 1, 0, 0, 3, tzinfo=UTC)
+
+
+def test_a_segment_that_claims_more_than_there_is_ends_with_the_recording():
+    heard, _ = searched(7.5)
+    (only,) = detections(
+        table([0.9, 0.9]),
+        searched=heard,
+        channel=1,
+        segment=Segment(0, 100 * RATE),
+        card=card(),
+        settings=PLAIN,
+    )
+    assert only.end_s == 7.5
 
 
 def test_a_recording_without_a_time_has_detections_without_one():

@@ -106,7 +106,7 @@ def confirmed(rows: Ints, starts_us: Ints, *, k: int, n: int, hop_us: int) -> In
     """
     at = starts_us[rows]
     # If any n in a row hold k of them, so do the n that begin with the first of these.
-    until = at + (n - 1) * hop_us + min(_SAME_US, hop_us // 2)
+    until = at + (n - 1) * hop_us + hop_us // 4  # starts are rounded
     after = np.searchsorted(at, until, side="right")
     enough = after - np.arange(len(rows)) >= k
     change = np.zeros(len(rows) + 1, np.int64)
