@@ -12,7 +12,8 @@ import tiny
 from sounds import noise, silence, write_wav
 
 from seacall.detect.classify import classify_recording
-from seacall.detect.files import FIXED_COLUMNS, classify_paths
+from seacall.detect.clip_rows import FIXED_COLUMNS
+from seacall.detect.files import classify_paths
 from seacall.errors import AudioError, SettingsError
 from seacall.models.backend import load_classifier
 

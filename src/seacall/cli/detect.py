@@ -17,11 +17,14 @@ from seacall.cli.console import (
 from seacall.cli.options import Config, Json, Quiet, Verbose, console_for
 from seacall.config import DetectRun
 from seacall.errors import SettingsError
+from seacall.taxonomy import level_matrix
 
 if TYPE_CHECKING:
     from seacall.detect.archive import ArchiveResult, Plan, Progress
     from seacall.models.checkpoint import Card
 
+CLIPS = "clips"
+"""Format beside those of `seacall.detect.outputs`: all clips, detections or not."""
 _TABLES = frozenset({".csv", ".txt", ".tsv", ".json", ".parquet"})
 
 Model = Annotated[
@@ -194,6 +197,8 @@ def _print_clips(
     from seacall.detect.files import classify_paths
     from seacall.models.backend import load_classifier
 
+    if run.channel == "each":
+        raise SettingsError("channel each: rows are not printed by channel; give -o")
     plan = _plan(run)
     classifier = load_classifier(plan.model)
     classifier.card = plan.card
@@ -254,14 +259,20 @@ def _from_scores(
 
 def _write(store: Any, card: Card, run: DetectRun, out: Path) -> list[Path]:
     from seacall.detect.archive import found_in
+    from seacall.detect.clip_rows import write_clips
     from seacall.detect.outputs import write_outputs
 
-    return write_outputs(
+    names, _ = level_matrix(card.labels[:-1], run.detect.level)
+    written = write_outputs(
         out,
         lambda: found_in(store, card, run.detect),
-        formats=run.formats,
-        labels=card.labels[:-1],
+        formats=[name for name in run.formats if name != CLIPS],
+        labels=names,
     )
+    return [
+        *written,
+        *([write_clips(out, store, card)] if CLIPS in run.formats else []),
+    ]
 
 
 def _plan(run: DetectRun) -> Plan:
@@ -288,17 +299,12 @@ def _plan(run: DetectRun) -> Plan:
 
 def _recordings(named: list[str], file_list: Path | None) -> list[Path]:
     """List recordings, each once, in the order given."""
-    from seacall.audio.io import find_recordings, location, read_file_list
+    from seacall.audio.locate import gather
 
-    paths = [location(name) for name in named]
-    if file_list is not None:
-        paths += read_file_list(file_list)
-    if not paths:
+    arguments = [*named, *([f"@{file_list}"] if file_list is not None else [])]
+    if not arguments:
         raise SettingsError("no recordings are named; give files, folders or URLs")
-    found: list[Path] = []
-    for path in paths:
-        found += find_recordings(path) if path.is_dir() else [path]
-    return list(dict.fromkeys(found))
+    return gather(arguments)
 
 
 def _watch(console: Console) -> Any:

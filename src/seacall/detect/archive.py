@@ -25,6 +25,7 @@ from seacall.models.checkpoint import Card
 
 Engine = Callable[[Sequence[Task], Job], Iterator[UnitResult]]
 """Scores tasks, wherever; results may come in any order."""
+_ESTIMATED = frozenset({".mp3", ".ogg", ".oga"})
 _COMMIT_S = 600.0
 """Audio whose results are written together; less where units are longer."""
 
@@ -226,6 +227,7 @@ def _planned(
         segments=segments,
         time_source=time.source,
         time_doubt=time.doubt,
+        failure=found.cut_off,
     )
     wanted = plan.card.front_end.clip.channel
     channels: Iterable[int | None] = (
@@ -237,7 +239,7 @@ def _planned(
         sample_rate=rate,
         channels=channels,
         grid=plan.grid,
-        seekable=io.seekable(found),
+        seekable=found.path.suffix.lower() not in _ESTIMATED,
         unit_s=plan.unit_s,
     )
     return entry, units

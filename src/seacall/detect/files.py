@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +12,9 @@ from typing import Any, TextIO
 
 from seacall.audio.io import find_recordings
 from seacall.detect.classify import ClipScores, classify_recording
+from seacall.detect.clip_rows import ClipRows
 from seacall.errors import AudioError, SettingsError
 from seacall.models.backend import Classifier
-from seacall.models.checkpoint import Card
-
-FIXED_COLUMNS = ("file", "start_s", "end_s", "answer", "score", "fallback", "reason")
 
 
 @dataclass
@@ -105,7 +102,7 @@ def classify_paths(
     with ExitStack() as stack:
         if out is not None or take is None:
             stream = sys.stdout if out is None else stack.enter_context(_create(out))
-            take = _Table(stream, classifier.card).write
+            take = ClipRows(stream, classifier.card).write
         for number, path in enumerate(recordings):
             if progress:
                 progress("recordings", number, len(recordings), path.name)
@@ -119,38 +116,6 @@ def classify_paths(
         if progress:
             progress("recordings", len(recordings), len(recordings), "")
     return result
-
-
-class _Table:
-    """The CSV table, row by row."""
-
-    def __init__(self, stream: TextIO, card: Card) -> None:
-        self._card = card
-        self._stream = stream
-        self._row([*FIXED_COLUMNS, *card.labels])
-
-    def write(self, found: ClipScores) -> None:
-        """Write a clip's row."""
-        answer, score = found.answer(self._card)
-        clip = found.clip
-        self._row(
-            [
-                str(clip.path),
-                f"{clip.start_s:.3f}",
-                f"{clip.end_s:.3f}",
-                answer,
-                f"{score:.4f}",
-                found.fallback(self._card),
-                found.reason(self._card),
-                *(f"{value:.4f}" for value in found.scores),
-            ]
-        )
-
-    def _row(self, cells: list[str]) -> None:
-        # Left to itself, csv quotes no carriage return within a file's name.
-        plain = csv.writer(self._stream, lineterminator="\n")
-        quoted = csv.writer(self._stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
 
 
 def _expand(paths: Iterable[Path]) -> list[Path]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seacall.audio.clips import ClipGrid
-from seacall.audio.io import location
+from seacall.audio.locate import location
 from seacall.data.timestamps import RecordingTime
 from seacall.detect.clip_table import ClipTable
 from seacall.detect.units import Unit
