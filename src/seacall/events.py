@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Recording:
-    """One audio file, as its header describes it."""
+    """One audio file, as its header describes it and as it is."""
 
     path: Path
     sample_rate: int
@@ -19,6 +19,12 @@ class Recording:
     """Samples in one channel."""
     subtype: str
     """Encoding of the samples, as libsndfile names it (``PCM_16``, ``FLOAT``)."""
+    format: str = ""
+    """Kind of file, as libsndfile names it (``WAV``, ``FLAC``)."""
+    repaired: str = ""
+    """Why its header was not believed, where it could be put right; empty: it was."""
+    cut_off: str = ""
+    """What is missing at its end; ``n_samples`` counts what is there. Empty: nothing."""
 
     @property
     def duration_s(self) -> float:

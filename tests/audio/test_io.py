@@ -110,7 +110,12 @@ def test_a_cut_off_wav_is_named_with_both_lengths(tmp_path: Path, keep: float) -
     content = write(path)
     path.write_bytes(content[: int(len(content) * keep)])
     with pytest.raises(AudioError, match="is cut off, its header promises 24000 sam"):
-        io.probe(path)
+        io.probe_whole(path)
+    recording = io.probe(path)
+    assert "promises 24000 samples" in recording.cut_off
+    assert recording.n_samples == (int(len(content) * keep) - 44) // 2
+    with pytest.raises(AudioError, match="is cut off, its header promises 24000 sam"):
+        io.read(path)
 
 
 def test_a_cut_off_flac_gives_what_is_there_and_then_an_error(tmp_path: Path) -> None:

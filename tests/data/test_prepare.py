@@ -135,7 +135,7 @@ def write_bad_files(folder: Path) -> dict[str, str]:
         "nan.wav": "sample 777 is not a finite number",
         "silent_start.wav": "is silent, every sample of its first 5 s",
         "cut.wav": "is cut off",
-        "cut.flac": "cannot be decoded",
+        "cut.flac": "is cut off",
     }
 
 

@@ -136,7 +136,7 @@ def _place(folder: Path, sha256: str, settings: FrontEndSettings, view: str) -> 
 
 def _refuse_constant(path: Path, settings: FrontEndSettings) -> None:
     """Raise if the start of a recording does not move; reads until it does."""
-    left = round(settings.clip.duration_s * io.probe(path).sample_rate)
+    left = round(settings.clip.duration_s * io.probe_whole(path).sample_rate)
     first: np.float32 | None = None
     for y in io.read_blocks(path, channel=settings.clip.channel):
         y = y[:left]

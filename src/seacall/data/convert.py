@@ -11,6 +11,7 @@ from typing import Literal
 import soundfile
 
 from seacall.audio import io
+from seacall.audio.opening import opened
 from seacall.errors import AudioError
 from seacall.events import Recording
 
@@ -27,6 +28,7 @@ _AS_WAV = {
 """Encoding in a WAV file, and the type that carries every sample unchanged. All other
 encodings (float, MP3, Vorbis) are decoded to 32-bit float."""
 
+_WAVS = frozenset({"WAV", "WAVEX", "RF64"})
 _PLAIN_WAV_BYTES = 2**32 - 2**16  # sizes in a WAV header have 32 bits
 Files = Literal["copy", "link"]
 
@@ -65,10 +67,12 @@ def write_wav(
     OSError
         If the new file cannot be written.
     """
-    recording = io.probe(source)
+    recording = io.probe_whole(source)
     one_channel = channel is not None and recording.n_channels > 1
     whole = start_s is None and end_s is None and not one_channel
-    if whole and source.suffix.lower() in {".wav", ".wave"} and _is_wav(source):
+    named_wav = source.suffix.lower() in {".wav", ".wave"}
+    # Other programs cannot read a file whose header we only put right in memory.
+    if whole and named_wav and recording.format in _WAVS and not recording.repaired:
         if files == "link":
             target.symlink_to(source.resolve())
         else:
@@ -81,11 +85,6 @@ def write_wav(
     return io.probe(target)
 
 
-def _is_wav(path: Path) -> bool:
-    with soundfile.SoundFile(os.fsencode(path)) as sound:
-        return sound.format in {"WAV", "WAVEX", "RF64"}
-
-
 def _transcode(
     recording: Recording, target: Path, *, start: int, end: float, channel: int | None
 ) -> None:
@@ -94,7 +93,7 @@ def _transcode(
     n_bytes = 8 * recording.n_samples * n_channels
     left = end - start
     with (
-        soundfile.SoundFile(os.fsencode(recording.path)) as sound,
+        opened(recording.path) as source,
         soundfile.SoundFile(
             os.fsencode(target),
             "w",
@@ -105,6 +104,7 @@ def _transcode(
         ) as wav,
     ):
         try:
+            sound = source.sound
             sound.seek(start)
             while left > 0:
                 length = int(min(left, io.BLOCK_LENGTH))
