@@ -11,28 +11,12 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from wav_bytes import chunk, fmt, wave
 
 from seacall.audio.riff import MAX_CHUNKS, Riff, read_chunk, read_riff
 
 SAMPLES = np.arange(-500, 500, dtype="<i2").tobytes()
 GUANO = b"GUANO|Version:1.0\nTimestamp:2024-05-01T19:08:00Z\n"
-
-
-def chunk(name: bytes, body: bytes, *, size: int | None = None, pad: bool = True):
-    """Return a chunk's bytes, with another size in its header if one is given."""
-    head = name + struct.pack("<I", len(body) if size is None else size)
-    return head + body + (b"\0" if pad and len(body) % 2 else b"")
-
-
-def fmt(*, rate: int = 48_000, n_channels: int = 1, bits: int = 16) -> bytes:
-    align = n_channels * bits // 8
-    body = struct.pack("<HHIIHH", 1, n_channels, rate, rate * align, align, bits)
-    return chunk(b"fmt ", body)
-
-
-def wave(*parts: bytes, form: bytes = b"RIFF", size: int | None = None) -> bytes:
-    body = b"WAVE" + b"".join(parts)
-    return form + struct.pack("<I", len(body) if size is None else size) + body
 
 
 def walk(content: bytes) -> Riff:

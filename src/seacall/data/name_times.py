@@ -7,90 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
 from pathlib import Path
 
+from seacall.data.name_patterns import (
+    UTC_NAMES,
+    Match,
+    dated,
+    matches_of,
+    shape_of,
+)
 from seacall.data.stamps import Stamp, is_possible
-from seacall.data.time_patterns import TimePattern, compile_pattern, read_time
-
-PATTERNS = (
-    # Those of PAMGuard's StandardFileDate, in its order.
-    "HH_mm_ss'__DMY_'dd_MM_yy",
-    "HH'h'mm'm'ss's'ddMMMyyyy",
-    "yyyy_MM_dd_HH_mm_ss",
-    "yyyyMMdd_HHmmss_SSS",
-    "yyyy.MM.dd_HH.mm.ss",
-    "yyyy.MM.dd-HH.mm.ss",
-    "yyyyMMdd_HHmmss",
-    "yyyyMMdd$HHmmss",
-    "yyyyMMdd-HHmmss",
-    "yy.MM.dd_HH.mm.ss",
-    "yy.MM.dd-HH.mm.ss",
-    "yyMMdd_HHmmss",
-    "yyMMdd-HHmmss",
-    "yyyy.MM.dd_HH.mm",
-    "yyyy.MM.dd-HH.mm",
-    "yyyyMMdd_HHmm",
-    "yyyyMMdd-HHmm",
-    "yy.MM.dd_HH.mm",
-    "yy.MM.dd-HH.mm",
-    "yyMMdd_HHmm",
-    "yyMMdd-HHmm",
-    "yy.DDD_HH.mm.ss",
-    "yy.DDD-HH.mm.ss",
-    "yyDDD_HHmmss",
-    "yyDDD-HHmmss",
-    "yy.DDD_HH.mm",
-    "yy.DDD-HH.mm",
-    "yyDDD_HHmm",
-    "yyDDD-HHmm",
-    "yyyy-MM-dd HH_mm_ss",
-    "yyyy-MM-dd_HH-mm-ss",
-    "yyyyMMddHHmmss",
-    "yyyy-MM-dd HH-mm-ss",
-    # OwlSense, uPAM, the KE buoy, OSEkit, uAural, SoundTrap and B&K.
-    "yyyy-MM-dd'_T'HH-mm-ss",
-    "yyyyMMdd_HHmmss_SSSSSS",
-    "yyyyMMdd-HHmmss-SSSSSS",
-    "yyyyMMdd_HHmmss.SSSSSS",
-    "yyyyMMdd_HHmmss.SSS",
-    "yyyy_MM_dd_HH_mm_ss_SSSSSS",
-    "HHmmss_yyyyMMdd",
-    "yyMMddHHmmss",
-    # ISO 8601, basic, extended, and as file systems make one write it.
-    "yyyyMMdd'T'HHmmss",
-    "yyyyMMdd'T'HHmmss.SSS",
-    "yyyyMMdd'T'HHmmss.SSSSSS",
-    "yyyyMMdd'T'HHmm",
-    "yyMMdd'T'HHmmss",
-    "yyyy-MM-dd'T'HH:mm:ss",
-    "yyyy-MM-dd'T'HH:mm:ss.SSS",
-    "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
-    "yyyy-MM-dd'T'HH-mm-ss",
-    "yyyy-MM-dd'T'HH_mm_ss",
-    "yyyy-MM-dd'T'HHmmss",
-    "yyyy-MM-dd HH:mm:ss",
-    "yyyy-MM-dd HH.mm.ss",
-    "yyyy-MM-dd_HH.mm.ss",
-    "yyyy-MM-dd_HH_mm_ss",
-    "yyyy-MM-dd_HHmmss",
-    "yyyy-MM-dd-HH-mm-ss",
-    "yyyyMMdd HHmmss",
-)
-"""Patterns that are tried, as :mod:`seacall.data.time_patterns` takes them; each may be
-followed by AM or PM and by ``Z``, ``UTC`` or an offset."""
-
-_UTC_NAMES = re.compile(
-    r"\d{3,12}\.\d{12}(\.\d+)?"  # SoundTrap
-    r"|NRS\d\d_.*"  # NOAA Noise Reference Stations
-    r"|SanctSound_.*"
-    r"|channel[A-H]_\d{4}-\d\d-\d\d_.*"  # RTSys
-    r"|.*\.x"  # HARP
-)
-"""Names of recorders and archives that count in UTC without saying so."""
-
-_LEAP = re.compile(r"(NRS\d\d_.*\d{4})60(?!\d)")
-"""The recorders of these stations count seconds up to 60."""
+from seacall.data.time_patterns import TimePattern, read_time
 
 _NUMBER_DOUBT = (
     "the name is only a number, read as seconds since 1970; nothing in the header "
@@ -104,24 +31,6 @@ class NameTime:
 
     stamp: Stamp | None
     doubt: str = ""
-
-
-@dataclass(frozen=True)
-class _Match:
-    """Where a pattern fits names of one shape."""
-
-    pattern: TimePattern
-    start: int
-    end: int
-    spans: tuple[tuple[str, int, int], ...]
-    """Of its parts."""
-
-    def overlaps(self, other: _Match) -> bool:
-        return self.start < other.end and other.start < self.end
-
-    def lies_within(self, other: _Match) -> bool:
-        longer = other.end - other.start > self.end - self.start
-        return longer and other.start <= self.start and self.end <= other.end
 
 
 _Reading = tuple[datetime, tzinfo | None] | None
@@ -154,11 +63,11 @@ def name_times(
     """
     if pattern is not None:
         return {path: _by_pattern(path, pattern, before) for path in paths}
-    groups: dict[tuple[object, ...], list[tuple[Path, str, tuple[_Match, ...]]]]
+    groups: dict[tuple[object, ...], list[tuple[Path, str, tuple[Match, ...]]]]
     groups = defaultdict(list)
     for path in paths:
-        stem = _LEAP.sub(r"\g<1>59", path.stem)
-        matches = _matches(re.sub(r"\d", "0", stem))
+        stem = dated(path.stem)
+        matches = matches_of(shape_of(stem))
         key = (path.parent, *(match.pattern.text for match in matches))
         groups[key].append((path, stem, matches))
     times: dict[Path, NameTime] = {}
@@ -169,34 +78,8 @@ def name_times(
     return times
 
 
-@cache
-def _compiled() -> tuple[TimePattern, ...]:
-    return tuple(compile_pattern(text) for text in PATTERNS)
-
-
-@cache
-def _matches(shape: str) -> tuple[_Match, ...]:
-    """Return which patterns fit names of a shape (all digits 0), and where.
-
-    A pattern that fits within a longer one is none: ``19.05.01_19.08`` is only a part
-    of ``19.05.01_19.08.00``.
-    """
-    found = []
-    for pattern in _compiled():
-        for match in pattern.regex.finditer(shape):
-            start, end = match.span("all")
-            groups = match.groupdict()
-            spans = tuple(
-                (name, *match.span(name))
-                for name, text in groups.items()
-                if name != "all" and text is not None
-            )
-            found.append(_Match(pattern, start, end, spans))
-    return tuple(m for m in found if not any(m.lies_within(o) for o in found))
-
-
 def _read_group(
-    stems: Sequence[str], matches: Sequence[tuple[_Match, ...]], before: datetime
+    stems: Sequence[str], matches: Sequence[tuple[Match, ...]], before: datetime
 ) -> list[NameTime]:
     """Read names that the same patterns fit."""
     columns = matches[0]
@@ -228,7 +111,7 @@ def _read_group(
     ]
 
 
-def _read(stem: str, match: _Match, before: datetime) -> _Reading:
+def _read(stem: str, match: Match, before: datetime) -> _Reading:
     groups: dict[str, str | None] = {n: stem[a:b] for n, a, b in match.spans}
     try:
         local, zone = read_time(match.pattern, groups)
@@ -238,7 +121,7 @@ def _read(stem: str, match: _Match, before: datetime) -> _Reading:
 
 
 def _choose(
-    stems: Sequence[str], columns: Sequence[_Match], readings: list[list[_Reading]]
+    stems: Sequence[str], columns: Sequence[Match], readings: list[list[_Reading]]
 ) -> tuple[int | None, str]:
     """Return which pattern is right, or why that cannot be said."""
     fit = [column for column in range(len(columns)) if any(readings[column])]
@@ -320,7 +203,7 @@ def _stamp(
     stem: str, reading: tuple[datetime, tzinfo | None], pattern: TimePattern
 ) -> Stamp:
     local, zone = reading
-    if zone is None and _UTC_NAMES.fullmatch(stem):
+    if zone is None and UTC_NAMES.fullmatch(stem):
         zone = UTC
     return Stamp(local, zone, f"name, {pattern.text}")
 

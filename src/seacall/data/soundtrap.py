@@ -9,7 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
+from seacall.audio.remote import is_remote
+
 LOG_ENDING = ".log.xml"
+_NAME = re.compile(r"\d+\.\d{12}(\.\d)?")
 _CHANNEL = re.compile(r"\.\d$")
 _SLASHES = re.compile(
     r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2}):(\d\d):(\d\d)(?: ?([ap])\.?m\.?)?",
@@ -31,11 +34,16 @@ class LogTime:
 def find_logs(paths: Iterable[Path]) -> dict[Path, Path]:
     """Return the logs of those recordings that have one beside them.
 
-    Channels of one recording (``.0.wav``, ``.1.wav``) share theirs.
+    Channels of one recording (``.0.wav``, ``.1.wav``) share theirs. Remote folders are
+    not searched: those of files that are named as a SoundTrap's are taken to be there.
     """
     found: dict[Path, Path] = {}
     logs: dict[Path, dict[str, Path]] = {}
     for path in paths:
+        if is_remote(path):
+            if _NAME.fullmatch(path.stem):
+                found[path] = path.with_name(_CHANNEL.sub("", path.stem) + LOG_ENDING)
+            continue
         folder = path.parent
         if folder not in logs:
             logs[folder] = dict(_logs_in(folder))
@@ -46,22 +54,12 @@ def find_logs(paths: Iterable[Path]) -> dict[Path, Path]:
     return found
 
 
-def read_log(path: Path) -> LogTime:
+def parse_log(content: bytes) -> LogTime:
     """Read a log.
 
     A log tells of every file that was made of the recording; only the one with
     ``SUFFIX`` ``wav`` counts. Others hold snippets, and may begin a second later.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
     """
-    return parse_log(path.read_bytes())
-
-
-def parse_log(content: bytes) -> LogTime:
-    """Read the text of a log; see :func:`read_log`."""
     try:
         root = ElementTree.fromstring(content)
     except ElementTree.ParseError as error:

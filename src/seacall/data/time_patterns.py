@@ -88,8 +88,8 @@ def compile_pattern(text: str) -> TimePattern:
         With ``%``: the codes %Y %y %m %b %d %j %H %I %p %M %S %f %z, and %s for seconds
         since 1970. Without: yyyy yy MM MMM dd DDD HH mm ss, S for each digit of a
         fraction, words in single quotes. In both ``#`` is any one character, ``*`` any
-        number of them, ``/`` separates folders. A pattern that begins with either of
-        these begins where the name does, any other one may lie anywhere in the name.
+        number of them, ``/`` separates folders. A pattern that begins with ``#`` begins
+        where the name does, any other one may lie anywhere in the name.
         ``hex``: names are seconds since 1970 as eight hexadecimal digits.
 
     Raises
@@ -111,7 +111,7 @@ def compile_pattern(text: str) -> TimePattern:
     _check(text, fields)
     return TimePattern(
         text=text,
-        regex=re.compile(f"(?=(?P<all>{_regex(text, parts)}))"),
+        regex=re.compile(f"(?=(?P<all>{_regex(text, parts)}))", re.ASCII),
         fields=frozenset(fields),
         n_folders=text.count("/"),
     )
@@ -139,7 +139,8 @@ def read_time(
         epoch = datetime(1970, 1, 1)
         fraction = timedelta(microseconds=_microseconds(groups))
         return epoch + timedelta(seconds=seconds) + fraction, UTC
-    year = int(groups.get("Y") or 0) or _century(int(groups.get("y") or 0))
+    four = groups.get("Y")
+    year = int(four) if four else _century(int(groups.get("y") or 0))
     day = _day(year, groups)
     return day.replace(
         hour=_hour(groups),
@@ -200,8 +201,10 @@ def _check(text: str, fields: list[str]) -> None:
 
 
 def _regex(text: str, parts: list[tuple[str, bool]]) -> str:
+    while parts[0] == ("*", False):  # anywhere: found wherever it fits, not only once
+        parts = parts[1:]
     pieces = [_piece(part, is_field=is_field) for part, is_field in parts]
-    if pieces and parts[0] in (("#", False), ("*", False)):
+    if parts[0] == ("#", False):
         pieces.insert(0, "^")
     elif parts[0][1] and parts[0][0][0] in _DIGITS:
         pieces.insert(0, r"(?<!\d)")

@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
+from seacall.audio import remote
 from seacall.audio.riff import Riff, read_riff
 from seacall.data.header_times import Header, read_header
 from seacall.data.name_times import NameTime, name_times
-from seacall.data.soundtrap import LogTime, find_logs, read_log
+from seacall.data.soundtrap import LogTime, find_logs, parse_log
 from seacall.data.stamps import Stamp, is_possible, latest
 from seacall.data.time_patterns import TimePattern, compile_pattern
 from seacall.data.time_zones import parse_zone, to_utc, whole_zones_apart
 from seacall.data.xwav import Xwav, read_xwav
+from seacall.errors import AudioError
 from seacall.events import Segment
 
 AGREE = timedelta(seconds=2)
@@ -57,10 +61,10 @@ class _Found:
     """Everything that was found about one recording."""
 
     name: NameTime
-    header: Header
-    log: LogTime | None
-    xwav: Xwav | None
-    header_rate: int | None
+    header: Header = field(default_factory=Header)
+    log: LogTime | None = None
+    xwav: Xwav | None = None
+    header_rate: int | None = None
     doubts: tuple[str, ...] = ()
 
 
@@ -119,34 +123,57 @@ def recording_times(
 
 
 def _find(path: Path, name: NameTime, log: Path | None, before: datetime) -> _Found:
-    header, xwav, rate, doubts = Header(), None, None, []
+    found = _Found(name)
     try:
         if path.suffix.lower() in {".wav", ".wave", ".rf64"} and _may_be_opened(path):
-            with path.open("rb") as stream:
+            with _opened(path) as stream:
                 riff = read_riff(stream)
                 if riff is not None:
-                    header = read_header(stream, riff)
-                    xwav = read_xwav(stream, riff, before=before)
-                    rate = riff.format.sample_rate if riff.format else None
-                    doubts = _xwav_doubts(path, riff, xwav)
+                    found = _of_header(path, stream, riff, name, before)
         elif path.stem.lower().endswith(".x"):
-            doubts = [_NO_HARP]
-        read = read_log(log) if log else None
-    except OSError:
-        read = None  # whoever reads the samples will say so
-    return _Found(name, header, read, xwav, rate, tuple(doubts))
+            found = _Found(name, doubts=(_NO_HARP,))
+    except (OSError, AudioError):
+        pass  # whoever reads the samples will say so
+    try:
+        return replace(found, log=_log_of(log)) if log else found
+    except (OSError, AudioError):
+        return found
+
+
+def _of_header(
+    path: Path, stream: BinaryIO, riff: Riff, name: NameTime, before: datetime
+) -> _Found:
+    xwav = read_xwav(stream, riff, before=before)
+    return _Found(
+        name,
+        header=read_header(stream, riff),
+        xwav=xwav,
+        header_rate=riff.format.sample_rate if riff.format else None,
+        doubts=_xwav_doubts(path, riff, xwav),
+    )
+
+
+def _log_of(path: Path) -> LogTime:
+    with _opened(path) as stream:
+        return parse_log(stream.read())
+
+
+def _opened(path: Path) -> BinaryIO:
+    if remote.is_remote(path):
+        return BufferedReader(remote.RemoteFile(path))
+    return path.open("rb")
 
 
 _HARP = "harp chunk"
 _NO_HARP = "named like an XWAV file, but no harp chunk says when it paused"
 
 
-def _xwav_doubts(path: Path, riff: Riff, xwav: Xwav | None) -> list[str]:
+def _xwav_doubts(path: Path, riff: Riff, xwav: Xwav | None) -> tuple[str, ...]:
     if xwav is not None:
-        return []
+        return ()
     if riff.chunk("harp") is not None:
-        return ["its harp chunk cannot be read, so it is not known when it paused"]
-    return [_NO_HARP] if path.stem.lower().endswith(".x") else []
+        return ("its harp chunk cannot be read, so it is not known when it paused",)
+    return (_NO_HARP,) if path.stem.lower().endswith(".x") else ()
 
 
 def _may_be_opened(path: Path) -> bool:
@@ -154,8 +181,7 @@ def _may_be_opened(path: Path) -> bool:
 
     Asking a remote store costs as much as opening.
     """
-    is_remote = getattr(path, "protocol", "") not in {"", "file", "local"}
-    return is_remote or path.is_file()
+    return remote.is_remote(path) or path.is_file()
 
 
 def _decide(
@@ -187,6 +213,7 @@ def _decide(
         doubts += [
             _disagreement(first, other, start, zone=zone, strict=bool(users))
             for other in possible
+            if other is not first
         ]
     if first is found.name.stamp and pattern is None:
         doubts.append(found.name.doubt)
