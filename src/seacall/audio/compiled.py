@@ -173,9 +173,11 @@ def _windowed(
 ) -> None:
     """Write windowed frames: even samples as real, odd ones as imaginary parts."""
     hop_length, n_columns = layout
-    for k in range(len(window)):
-        at = (k % hop_length) * n_columns + first + k // hop_length
-        store(buffer, k * N_LANES, load(waveform, at) * splat(window[k]))
+    for hop in range(0, len(window), hop_length):
+        at = first + hop // hop_length
+        for k in range(hop, min(hop + hop_length, len(window))):
+            store(buffer, k * N_LANES, load(waveform, at) * splat(window[k]))
+            at += n_columns
     for k in range(len(window), 2 * n):
         store(buffer, k * N_LANES, splat(np.float32(0)))
 
@@ -314,7 +316,7 @@ def _unpack(z: Any, n: int, places: Any, turns: Any, power: Any) -> None:
     The factors 2 are in the window.
     """
     for k in range(n // 2 + 1):
-        a, b = 2 * N_LANES * places[k], 2 * N_LANES * places[(n - k) % n]
+        a, b = 2 * N_LANES * places[k], 2 * N_LANES * places[n - k]
         ar, ai, br, bi = load(z, a), load(z, a + 16), load(z, b), load(z, b + 16)
         wr, wi = splat(turns[2 * k]), splat(turns[2 * k + 1])
         er, ei, odd_r, odd_i = ar + br, ai - bi, ai + bi, br - ar

@@ -7,6 +7,7 @@ the environment, NumPy and SciPy compute the same numbers, to rounding.
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -21,6 +22,7 @@ SWITCH = "SEACALL_COMPILED"
 """Environment variable: 0 leaves the compiled kernels out."""
 _LANES = 16
 _RADICES = (5, 4, 2)
+_kept = threading.local()
 
 
 def kernels() -> Any:
@@ -56,9 +58,10 @@ class FrameLayout:
         Returns
         -------
         waveform, layout
-            The first two arguments of the kernels.
+            The first two arguments of the kernels. The next call in this thread may
+            write into the same memory.
         """
-        out = aligned(self.hop_length * self.n_columns)
+        out = _scratch(self.hop_length * self.n_columns)
         kernels().columns(y, lead, self.hop_length, self.n_columns, out)
         return out, (self.hop_length, self.n_columns)
 
@@ -84,7 +87,7 @@ def frame_layout(
             n,
             np.array(radices),
             _twiddles(n, radices),
-            np.array([_place(k, n, radices) for k in range(n)]),
+            np.array([_place(k % n, n, radices) for k in range(n + 1)]),
             _pairs(np.exp(-1j * np.pi * np.arange(n // 2 + 1) / n)),
             (window / 2).astype(np.float32),
         ),
@@ -118,6 +121,14 @@ def aligned(n: int) -> Float32:
     room = np.empty(n + _LANES, np.float32)
     lead = -(room.ctypes.data // 4) % _LANES
     return room[lead : lead + n]
+
+
+def _scratch(n: int) -> Float32:
+    """Return the calling thread's own room for ``n`` float32: fresh memory is slow."""
+    room: Float32 | None = getattr(_kept, "room", None)
+    if room is None or len(room) < n:
+        room = _kept.room = aligned(n)
+    return room[:n]
 
 
 def _radices(n: int) -> list[int] | None:

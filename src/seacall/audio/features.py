@@ -256,9 +256,10 @@ def _mean_mfcc(mel: Float32) -> Float32:
 
     The cosine transform is linear, so that of the mean is the mean of those.
     """
-    power_db = _DB * np.log(np.maximum(mel, _AMIN))  # four times faster than log10
-    power_db = np.maximum(power_db, power_db.max() - _TOP_DB)
-    mean_db = power_db.mean(axis=0, dtype=np.float64)
+    log_power = np.maximum(mel, _AMIN)
+    np.log(log_power, out=log_power)  # four times faster than log10
+    np.maximum(log_power, log_power.max() - _TOP_DB / _DB, out=log_power)
+    mean_db = _DB * log_power.mean(axis=0, dtype=np.float64)
     mfcc: Float32 = fft.dct(mean_db, type=2, norm="ortho")[:N_MFCC].astype(np.float32)
     return mfcc
 

@@ -99,24 +99,33 @@ class ClipCutter:
         self._clip_length = clip_length
         self._hop_length = hop_length
         self._fit = fit
-        self._pending = np.empty(0, np.float32)
+        self._pending: list[NDArray[np.float32]] = []  # joined when a clip is there
         self._start = 0  # sample of the recording at which the next clip starts
         self._covered = 0  # first sample that no clip holds yet
         self._gap = 0  # samples still to come before the next clip starts
 
     def push(self, y: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Add a chunk; yield ``(start_sample, clip)`` for each clip it completes."""
+        """Add a chunk; yield ``(start_sample, clip)`` for each clip it completes.
+
+        The chunk is kept as it is, so it must not be changed afterwards.
+        """
         skipped = min(self._gap, len(y))
         self._gap -= skipped
-        self._pending = np.concatenate([self._pending, y[skipped:]])
+        self._pending.append(y[skipped:])
+        if sum(map(len, self._pending)) < self._clip_length:
+            return
+        pending = self._joined()
         used = 0
-        while len(self._pending) - used >= self._clip_length:
+        while len(pending) - used >= self._clip_length:
             self._covered = self._start + self._clip_length
-            yield self._start, self._pending[used : used + self._clip_length]
+            yield self._start, pending[used : used + self._clip_length]
             used += self._hop_length
             self._start += self._hop_length
-        self._gap += max(0, used - len(self._pending))
-        self._pending = self._pending[used:]
+        self._gap += max(0, used - len(pending))
+        self._pending = [pending[used:]]
+
+    def _joined(self) -> NDArray[np.float32]:
+        return np.concatenate([np.empty(0, np.float32), *self._pending])
 
     def finish(
         self, *, min_length: int = 1
@@ -128,8 +137,9 @@ class ClipCutter:
         min_length
             Samples that are enough; where there was no clip at all, one is.
         """
-        left = len(self._pending)
+        pending = self._joined()
+        left = len(pending)
         n_new = min(left, self._start + left - self._covered)
         if left and (n_new >= min_length or (n_new > 0 and not self._covered)):
-            clip = fit_clip(self._pending, length=self._clip_length, fit=self._fit)
+            clip = fit_clip(pending, length=self._clip_length, fit=self._fit)
             yield self._start, clip
