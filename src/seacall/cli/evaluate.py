@@ -29,15 +29,31 @@ from seacall.cli.options import (
     given_front_end,
     require_training,
 )
+from seacall.cli.quality import (
+    Annotations,
+    Detections,
+    Iou,
+    LeaveOut,
+    Map,
+    Negative,
+    OnlyAnnotated,
+    Window,
+    compare,
+    measure_settings,
+    refuse_without_detections,
+)
 from seacall.errors import SeacallError, SettingsError
 
 
 def evaluate(
-    model: Annotated[
-        Path,
-        typer.Argument(help="Model folder; with --protocol the dataset folder."),
-    ],
     out: Out,
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Model folder; with --protocol the dataset folder, with --detections "
+            "TABLE the folder of its recordings."
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Argument(help="Dataset folder, as seacall prepare writes it."),
@@ -88,6 +104,14 @@ def evaluate(
     start: Start = None,
     unknown: Unknown = None,
     simulated_unknown: SimulatedUnknown = False,
+    detections: Detections = None,
+    annotations: Annotations = None,
+    iou: Iou = None,
+    window: Window = None,
+    only_annotated: OnlyAnnotated = False,
+    negative: Negative = None,
+    leave_out: LeaveOut = None,
+    map_: Map = None,
     config: Config = None,
     device: Device = "auto",
     workers: Workers = 1,
@@ -95,12 +119,21 @@ def evaluate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure a model on a dataset folder, or with --protocol recipes over all of it.
+    """Measure a model on a dataset folder, recipes over all of it, or detections.
 
-    Look-ups that hear nothing stand beside both. A protocol that was stopped goes on
-    where it was: give the same command again.
+    Look-ups that hear nothing stand beside the first two. A protocol that was stopped
+    goes on where it was: give the same command again. With --detections what a run of
+    seacall detect found, or a table of another program, is compared with annotations.
     """
     console = console_for(quiet=quiet, verbose=verbose)
+    asked = measure_settings(
+        iou=iou,
+        window=window,
+        only_annotated=only_annotated,
+        negative=negative,
+        leave_out=leave_out,
+        names=map_,
+    )
     own: dict[str, Any] = {
         "recipes": recipe,
         "n_folds": n_folds,
@@ -109,9 +142,25 @@ def evaluate(
         "train.epochs": epochs,
         "student.start": None if start is None else str(start),
     }
+    if detections is not None:
+        if protocol:
+            raise SettingsError("--protocol and --detections exclude each other")
+        _refuse_without_protocol(own | {"config": config})
+        compare(
+            detections,
+            annotations,
+            model,
+            out,
+            console,
+            asked,
+            threshold=threshold,
+            as_json=as_json,
+        )
+        return
+    refuse_without_detections(asked | ({"annotations": 1} if annotations else {}))
     if not protocol:
         _refuse_without_protocol(own | {"config": config})
-        if data is None:
+        if model is None or data is None:
             raise SettingsError(
                 "give a model folder and a dataset folder; or, to measure over a whole "
                 "dataset, the dataset folder and --protocol"
@@ -131,6 +180,8 @@ def evaluate(
             f"{data}: with --protocol give the dataset folder only; "
             "its models are trained on the way"
         )
+    if model is None:
+        raise SettingsError("--protocol needs a dataset folder; give it")
     own |= {"protocols": protocol, "threshold": threshold}
     _evaluate_protocol(
         model, out, own, console, config, device, workers, as_json=as_json

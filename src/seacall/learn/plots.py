@@ -53,7 +53,7 @@ def plot_confusion(confusion: npt.ArrayLike, labels: Sequence[str], path: Path) 
     _label_classes(axes, counts, labels, labelsize=min(11.0, 30 * cell))
     axes.set_xlabel("answered", fontsize=12, color=INK, labelpad=10)
     axes.set_ylabel("true  (recordings)", fontsize=12, color=INK, labelpad=10)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _shade_absent(axes: Axes, support: npt.NDArray[np.int64]) -> None:
@@ -140,12 +140,12 @@ def plot_per_class(classes: Sequence[ClassFigures], path: Path) -> None:
     for text in axes.get_yticklabels():
         text.set_parse_math(False)
     axes.set(xlim=(0, 1), ylim=(-0.7, len(shown) - 0.3))
-    _tidy(axes, grid="x")
+    tidy(axes, grid="x")
     axes.tick_params(axis="y", labelsize=9.5)
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, frameon=False, fontsize=9.5
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_reliability(bins: npt.ArrayLike, path: Path) -> None:
@@ -183,9 +183,9 @@ def plot_reliability(bins: npt.ArrayLike, path: Path) -> None:
     below.bar(edges[:-1], n, width=np.diff(edges), align="edge", color="#9dc0d9")
     below.set(xlabel="best score", ylabel="recordings")
     below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    _tidy(above, grid="both")
-    _tidy(below, grid="y")
-    _save(figure, path)
+    tidy(above, grid="both")
+    tidy(below, grid="y")
+    save(figure, path)
 
 
 def plot_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -215,12 +215,12 @@ def plot_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_ylim(0, 1)
     _draw_rate(panels[3], epochs, _column(history, "learning_rate"))
     for axes in panels:
-        _tidy(axes, grid="y")
+        tidy(axes, grid="y")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     for axes in panels[2:]:
         axes.set_xlabel("epoch", color=INK)
     _mark_best(panels, epochs, _column(history, "val_f1"))
-    _save(figure, path)
+    save(figure, path)
 
 
 _PAIRS = {"loss": "loss", "accuracy": "accuracy", "f1": "macro-F1"}
@@ -257,7 +257,8 @@ def _column(history: Sequence[Mapping[str, Any]], key: str) -> Column:
     return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
 
 
-def _tidy(axes: Axes, *, grid: str) -> None:
+def tidy(axes: Axes, *, grid: str) -> None:
+    """Leave of a plot's frame what is needed; ``grid`` is ``x``, ``y`` or ``both``."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -267,7 +268,8 @@ def _tidy(axes: Axes, *, grid: str) -> None:
     axes.tick_params(color=GREY, labelcolor=INK, labelsize=9)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, no label cut off."""
     FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         # A label in a script that the font lacks is drawn as boxes: no reason to stop.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seacall.learn.evaluation import Evaluation
 from seacall.learn.remarks import remarks
 from seacall.models.checkpoint import Card
 
+NAMED = 5
+"""Names that are spelt out before the rest is only counted."""
 _SHOWN = {
     "macro_f1": "macro F1",
     "balanced_accuracy": "balanced accuracy",
@@ -49,6 +51,19 @@ def table(rows: list[list[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Spell out the first few names, and count the others.
+
+    Examples
+    --------
+    >>> listed("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    every = list(names)
+    more = f" and {len(every) - NAMED:,} more" if len(every) > NAMED else ""
+    return ", ".join(every[:NAMED]) + more
 
 
 def evaluation_lines(evaluation: Evaluation) -> list[str]:
