@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sounds import chirp, noise, tone
 
+from seacall.audio.frontend import condition_array
 from seacall.audio.logmel import log_mel
-from seacall.config import PROFILES, Profile
+from seacall.config import PROFILES, FrontEndSettings, Profile
 from seacall.detect.measures import FLOOR_DB, band_edges, clip_measures
 from seacall.detection import DetectSettings
 
@@ -189,6 +190,29 @@ def test_two_tones_are_spanned_and_a_fainter_one_is_not(profile):
     assert both["low_hz"] < 4_000 < 7_000 < both["high_hz"]
     one = measured(y + burst(profile, 7_000, amplitude=0.01), profile)
     assert one["high_hz"] < 4_600
+
+
+@pytest.mark.parametrize("rate", [2_000, 16_000, 44_100])
+def test_nothing_above_half_the_recordings_rate_stands_out(rate):
+    # 1.3 s, repeated to fill a clip: each seam is a click in bands that hold nothing.
+    front_end = FrontEndSettings(profile=PROFILES["wide-48k"])
+    y = noise(sample_rate=rate, duration_s=1.3, sigma=0.05)
+    y += tone(440, sample_rate=rate, duration_s=1.3, amplitude=0.05)
+    y += np.linspace(-0.5, 0.5, len(y))
+    clip = condition_array(y.astype(np.float32), sample_rate=rate, settings=front_end)
+    patches = log_mel(clip, front_end.profile)[None]
+    found = clip_measures(clip[None], patches, front_end.profile, sample_rate=rate)
+    everywhere = clip_measures(clip[None], patches, front_end.profile)
+    assert found["high_hz"][0] < 1.05 * rate / 2 < everywhere["high_hz"][0]
+    assert found["snr_db"][0] < everywhere["snr_db"][0] - 6
+    assert found["level_db"] == everywhere["level_db"]
+
+
+@EACH
+def test_at_least_one_band_is_left_at_the_lowest_rates(profile):
+    y = sea(profile).astype(np.float32)[None]
+    found = clip_measures(y, log_mel(y[0], profile)[None], profile, sample_rate=1)
+    assert found["low_hz"] < found["high_hz"]
 
 
 @EACH

@@ -391,6 +391,14 @@ def test_bands_span_those_of_all_clips_and_stay_below_half_the_rate():
     assert (joined.low_hz, joined.high_hz) == (2_000, 12_000)
 
 
+def test_what_stands_out_where_the_recording_holds_nothing_counts_for_nothing():
+    columns = {"low_hz": [9e3, 3e3], "high_hz": [12e3, 4e3], "snr_db": [54, 11]}
+    (both,) = found(table([0.9, 0.9], **columns), rate=16_000)
+    assert (both.low_hz, both.high_hz, both.snr_db) == (3_000, 4_000, 11)
+    alone = found(table([0.9, 0.1], **columns), rate=16_000)[0]
+    assert (alone.low_hz, alone.high_hz, alone.snr_db) == (50, 8_000, None)
+
+
 @pytest.mark.parametrize(("low", "high"), [(9e3, 9e3), (12e3, 20e3), (np.nan, np.nan)])
 def test_a_band_that_nobody_can_draw_is_all_that_was_looked_at(low, high):
     (one,) = found(table([0.9], low_hz=[low], high_hz=[high]), rate=16_000)

@@ -43,7 +43,9 @@ class ClipMeasures(TypedDict):
     """Edges of the bands that stand out nearly as far."""
 
 
-def clip_measures(y: Float32, log_mel: Float32, profile: Profile) -> ClipMeasures:
+def clip_measures(
+    y: Float32, log_mel: Float32, profile: Profile, *, sample_rate: int | None = None
+) -> ClipMeasures:
     """Measure a batch of clips.
 
     Parameters
@@ -52,8 +54,14 @@ def clip_measures(y: Float32, log_mel: Float32, profile: Profile) -> ClipMeasure
         Conditioned clips, shape ``(n, clip_length)``.
     log_mel
         Their patches, shape ``(n, n_patches, n_frames, n_mels)``.
+    sample_rate
+        Of the recording, Hz. Bands above half of it hold nothing, so that the seams of
+        a clip that was filled up by repeating would stand out far there. None: all
+        bands count.
     """
     peaks = _peaks_db(log_mel, profile)
+    if sample_rate is not None:
+        peaks = peaks[:, : _n_bands_below(sample_rate / 2, profile)]
     strongest = peaks.max(axis=1)
     low_hz, high_hz = _bands(peaks, strongest, profile)
     return ClipMeasures(
@@ -110,6 +118,13 @@ def _bands(
     first = inside.argmax(axis=1)
     last = inside.shape[1] - inside[:, ::-1].argmax(axis=1)
     return edges[first], edges[last]
+
+
+def _n_bands_below(nyquist_hz: float, profile: Profile) -> int:
+    """Return how many bands have their middle below, but at least one."""
+    edges = band_edges(profile)
+    middles = (edges[:-1] + edges[1:]) / 2
+    return max(1, int(np.searchsorted(middles, nyquist_hz)))
 
 
 @lru_cache(maxsize=8)

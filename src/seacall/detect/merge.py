@@ -227,18 +227,19 @@ class _Clips:
 
     def _measured(self, rows: Ints, begins: Ints) -> dict[str, list[Any]]:
         """Return level, SNR and band of each detection."""
-        table, offset_db = self.table, self.settings.level_offset_db
+        table, nyquist = self.table, self.recording.sample_rate / 2
+        # What stands out where the recording holds nothing is a seam of filling up.
+        real = np.where(table.low_hz[rows] < nyquist, np.float32(1), np.float32(np.nan))
+        level_db = _highest(table.level_db[rows], begins)
         low_hz, high_hz = self._bands(
-            -_highest(-table.low_hz[rows], begins),
-            _highest(table.high_hz[rows], begins),
+            -_highest(-real * table.low_hz[rows], begins),
+            _highest(real * table.high_hz[rows], begins),
         )
         return {
             "low_hz": low_hz.tolist(),
             "high_hz": high_hz.tolist(),
-            "snr_db": _in_hundredths(_highest(table.snr_db[rows], begins)),
-            "level_db": _in_hundredths(
-                _highest(table.level_db[rows], begins) + offset_db
-            ),
+            "snr_db": _in_hundredths(_highest(real * table.snr_db[rows], begins)),
+            "level_db": _in_hundredths(level_db + self.settings.level_offset_db),
         }
 
     def _bands(self, low_hz: Floats, high_hz: Floats) -> tuple[Floats, Floats]:
