@@ -171,6 +171,10 @@ RECORDERS = [
     ("20190501_120800 AM", datetime(2019, 5, 1, 0, 8), "None"),
     ("20190501_120800pm", datetime(2019, 5, 1, 12, 8), "None"),
     ("20190501_190800_AM", AT, "None"),  # Anna Meyer
+    ("2019-05-01T19:08:00-04:00", AT, "UTC-04:00"),
+    ("20190501T190800-0400", AT, "UTC-04:00"),
+    ("SM305991_20140227-1630", datetime(2014, 2, 27, 16, 30), "None"),
+    ("49555837_041104-0526", datetime(2004, 11, 4, 5, 26), "None"),
     ("19980501_190800", datetime(1998, 5, 1, 19, 8), "None"),
     ("980501_190800", datetime(1998, 5, 1, 19, 8), "None"),
 ]
@@ -191,6 +195,8 @@ REFUSED = [
     ("20190501_190800_20190501_200800", "two ways"),  # from, to
     ("111111_190501_190800", "two ways"),
     ("20190501_190800Z_20190501_190800+0200", "two ways"),
+    ("SM120107_20170420-0611", "two ways"),
+    ("SM001023_080505_0017", "two ways"),
     ("19.05.01_19.08.75", "no such date"),
     ("20190229_000000", "no such date"),
     ("20190501_240000", "no such date"),
@@ -246,6 +252,20 @@ def test_seconds_since_1970_are_read_with_a_doubt():
     assert found.stamp is not None
     assert found.stamp.local == datetime(2018, 10, 31, 23, 10, 6)
     assert "only a number" in found.doubt
+
+
+def test_what_may_be_a_zone_is_a_doubt():
+    found = one("20190501_190800-0400")
+    assert found.stamp is not None
+    assert (found.stamp.local, found.stamp.zone) == (AT, None)
+    assert "-0400 in the name may be its zone" in found.doubt
+    assert not one("20190501_190800-0417").doubt
+
+
+def test_what_fits_only_some_names_of_a_folder_is_chance():
+    found = read("190501_191108_0017", "190501_194408_0018")
+    assert [name.stamp.local.hour for name in found if name.stamp] == [19, 19]
+    assert "two ways" in one("190501_191108_0017").doubt
 
 
 def test_a_pattern_that_does_not_fit_all_names_is_not_used_for_any():

@@ -7,7 +7,9 @@ import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from wav_bytes import chunk, fmt, guano, harp, info, wamd, wave
 
 from seacall.data.timestamps import RecordingTime, recording_times
@@ -121,6 +123,16 @@ def test_a_clock_that_was_not_set_gives_no_time(tmp_path: Path):
     assert found.start is None
     assert "the clock was perhaps not set" in found.doubt
     assert "*yyyyMMdd_HHmmss" in found.doubt
+
+
+def test_a_comment_is_still_read_when_the_file_became_flac(tmp_path: Path):
+    path = tmp_path / "5A2B3C4D.flac"
+    with soundfile.SoundFile(path, "w", 48_000, 1, format="FLAC") as sound:
+        sound.comment = MOTH.format(AT, "-5")
+        sound.write(np.zeros(100))
+    assert time_of(path) == RecordingTime(
+        AT + timedelta(hours=5), "AudioMoth's comment in its header"
+    )
 
 
 def test_an_old_name_is_sure_where_the_comment_says_the_same(tmp_path: Path):

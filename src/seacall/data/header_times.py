@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
+from seacall.audio.flac_tags import read_flac_tags
 from seacall.audio.riff import Riff, read_chunk
 from seacall.data.stamps import Stamp, stamp_of
 from seacall.data.time_zones import offset_zone
@@ -59,6 +60,22 @@ def read_header(stream: BinaryIO, riff: Riff) -> Header:
             doubts.append(f"{chunk.name} in its header holds no date: {error}")
         expansion = max(expansion, _expansion(chunk.name, body))
     return Header(tuple(stamps), expansion, "; ".join(doubts))
+
+
+def read_flac_header(stream: BinaryIO) -> Header:
+    """Read the comment of an AudioMoth that a converter took into a FLAC file.
+
+    Raises
+    ------
+    OSError
+        As the stream raises it.
+    """
+    tags = read_flac_tags(stream)
+    try:
+        stamp = audiomoth_stamp(tags.get("comment", ""))
+    except ValueError as error:
+        return Header(doubt=f"the comment in its header holds no date: {error}")
+    return Header((stamp,) if stamp else ())
 
 
 def guano_fields(body: bytes) -> dict[str, str]:

@@ -102,12 +102,13 @@ def _read_group(
             "the day may come first"
         )
         return [NameTime(None, doubt)] * len(stems)
-    doubt = _flimsy(pattern)
     return [
-        NameTime(_stamp(stem, reading, pattern), doubt)
+        NameTime(
+            _stamp(stem, reading, pattern), _flimsy(pattern, stem[row[best].end :])
+        )
         if reading
         else NameTime(None, _no_date(stem, pattern))
-        for stem, reading in zip(stems, readings[best], strict=True)
+        for stem, reading, row in zip(stems, readings[best], matches, strict=True)
     ]
 
 
@@ -135,9 +136,8 @@ def _choose(
     if best not in full and (full or chosen.pattern.rank < 2):
         bad = stems[readings[best].index(None)]
         return None, f"{chosen.pattern.text} fits other names of its folder, not {bad}"
-    for other in fit:
-        weaker = columns[other].pattern.rank < chosen.pattern.rank
-        if weaker and columns[other].overlaps(chosen):
+    for other in full or fit:
+        if _is_chance(columns[other], chosen):
             continue
         if (row := _differ(readings[best], readings[other])) is not None:
             return None, _two(
@@ -145,6 +145,13 @@ def _choose(
                 (columns[other].pattern, readings[other][row]),
             )
     return best, ""
+
+
+def _is_chance(other: Match, chosen: Match) -> bool:
+    """Say whether a pattern fits only since it shares digits with a surer one."""
+    if other.pattern.rank >= chosen.pattern.rank or not other.overlaps(chosen):
+        return False
+    return chosen.pattern.rank >= 2 or "j" in other.pattern.fields
 
 
 def _zoned(readings: list[_Reading]) -> bool:
@@ -190,7 +197,13 @@ def _day_first(pattern: TimePattern, found: Sequence[datetime]) -> bool:
     return len(years) >= 3 and len({moment.day for moment in found}) == 1
 
 
-def _flimsy(pattern: TimePattern) -> str:
+_MAYBE_ZONE = re.compile(r"-(?:0[0-9]|1[0-4])(?:00|15|30|45)(?![0-9])")
+
+
+def _flimsy(pattern: TimePattern, rest: str) -> str:
+    """Say why a reading is not sure; ``rest`` is what follows it in the name."""
+    if zone := _MAYBE_ZONE.match(rest):
+        return f"{zone[0]} in the name may be its zone or another time"
     if pattern.rank:
         return ""
     return (

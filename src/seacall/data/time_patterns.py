@@ -210,12 +210,21 @@ def _regex(text: str, parts: list[tuple[str, bool]]) -> str:
         pieces.insert(0, r"(?<!\d)")
     if parts[-1][1] and parts[-1][0][0] in _DIGITS:
         pieces.append(r"(?!\d)")
-    letters = {part[0] for part, is_field in parts if is_field}
-    if not letters & set("zs"):
-        # 20190501-190800-0400 may as well end at four o'clock.
-        pieces += [] if letters & set("Ip") else [_HALF]
-        pieces.append(_ZONE % ("" if "-" in text else _MINUS))
-    return "".join(pieces)
+    return "".join(pieces) + _ending(
+        text, [part[0] for part, is_field in parts if is_field]
+    )
+
+
+def _ending(text: str, letters: list[str]) -> str:
+    """Return what may follow a time: AM or PM, and a zone."""
+    if "z" in letters or "s" in letters:
+        return ""
+    if letters[-1] not in "HIMSfp":
+        return "(?P<z>Z(?![A-Za-z])|_?UTC)?"
+    # 20190501_190800-0400 may as well end at four o'clock, ISO's T190800-0400 cannot.
+    minus = "'T'" in text or "f" in letters
+    half = "" if {"I", "p"} & set(letters) else _HALF
+    return half + _ZONE % (_MINUS if minus else "")
 
 
 def _piece(part: str, *, is_field: bool) -> str:

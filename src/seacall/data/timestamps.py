@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from seacall.audio import remote
 from seacall.audio.riff import Riff, read_riff
-from seacall.data.header_times import Header, read_header
+from seacall.data.header_times import Header, read_flac_header, read_header
 from seacall.data.name_times import NameTime, name_times
 from seacall.data.soundtrap import LogTime, find_logs, parse_log
 from seacall.data.stamps import Stamp, is_possible, latest
@@ -123,15 +123,15 @@ def recording_times(
 
 
 def _find(path: Path, name: NameTime, log: Path | None, before: datetime) -> _Found:
-    found = _Found(name)
+    doubts = (_NO_HARP,) if path.stem.lower().endswith(".x") else ()
+    found = _Found(name, doubts=doubts)
     try:
-        if path.suffix.lower() in {".wav", ".wave", ".rf64"} and _may_be_opened(path):
+        if path.suffix.lower() in _WITH_HEADER and _may_be_opened(path):
             with _opened(path) as stream:
-                riff = read_riff(stream)
-                if riff is not None:
+                if path.suffix.lower() == ".flac":
+                    found = replace(found, header=read_flac_header(stream))
+                elif riff := read_riff(stream):
                     found = _of_header(path, stream, riff, name, before)
-        elif path.stem.lower().endswith(".x"):
-            found = _Found(name, doubts=(_NO_HARP,))
     except (OSError, AudioError):
         pass  # whoever reads the samples will say so
     try:
@@ -164,6 +164,7 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+_WITH_HEADER = frozenset({".wav", ".wave", ".rf64", ".flac"})
 _HARP = "harp chunk"
 _NO_HARP = "named like an XWAV file, but no harp chunk says when it paused"
 
