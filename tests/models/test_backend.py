@@ -57,6 +57,14 @@ def test_the_batch_size_does_not_change_the_logits(classifier):
         np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5, rtol=0)
 
 
+def test_onnx_gives_the_very_same_logits_in_any_batch_and_none_of_none(folder):
+    classifier = OnnxClassifier(folder)
+    log_mel, features = inputs(7, 5)
+    alone = classifier.logits(log_mel[3:4], features[3:4])
+    np.testing.assert_array_equal(classifier.logits(log_mel, features)[3:4], alone)
+    assert classifier.logits(log_mel[:0], features[:0]).shape == (0, alone.shape[1])
+
+
 def test_what_else_is_in_the_batch_does_not_change_a_clips_logits(classifier):
     log_mel, features = inputs(4, 2)
     others, more = inputs(4, 2, seed=1)

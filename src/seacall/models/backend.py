@@ -72,9 +72,14 @@ class OnnxClassifier:
     def logits(self, x: Float32, features: Float32) -> Float32:
         """Classify clips; see :meth:`Classifier.logits`."""
         name = "waveform" if self.card.takes == "waveform" else "log_mel"
-        inputs = {name: x, "features": features}
-        logits: Float32 = self._session.run(["logits"], inputs)[0]
-        return logits
+        # One clip at a time: what a layer gives of it stays in the cache, which makes
+        # a tenth, and no clip's logits can depend on what it is batched with.
+        rows = [
+            self._session.run(["logits"], {name: x[k], "features": features[k]})[0]
+            for k in map(slice, range(len(x)), range(1, len(x) + 1))
+        ]
+        none = np.empty((0, len(self.card.labels)), np.float32)
+        return np.concatenate([none, *rows])
 
 
 class TorchClassifier:
