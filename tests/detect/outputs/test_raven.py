@@ -123,15 +123,15 @@ def test_times_do_not_drift_and_have_no_stray_decimals(tmp_path):
     assert "\t606.700000\t611.700000\t" in path.read_text()
 
 
-def test_thousands_of_recordings_of_awkward_length_add_up_exactly(tmp_path):
+def test_hundreds_of_recordings_of_awkward_length_add_up_exactly(tmp_path):
     lengths = [
         searched(f"/d/{n}.wav", duration_s=1_001 / 44_100, sample_rate=44_100)
-        for n in range(3_000)
+        for n in range(500)
     ]
     last = searched("/d/z.wav")
     found = [*((one, []) for one in lengths), (last, [detected(last, 0.0, 1.0)])]
     table = read(write(tmp_path, *found))
-    exact = Fraction(3_000 * 1_001, 44_100)
+    exact = Fraction(500 * 1_001, 44_100)
     assert abs(Fraction(str(table["Begin Time (s)"][0])) - exact) <= Fraction(
         1, 1_000_000
     )

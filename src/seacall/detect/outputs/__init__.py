@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from seacall.detect.outputs.audacity import audacity
+from seacall.detect.outputs.audacity import audacity_labels
 from seacall.detect.outputs.json_file import json_file
-from seacall.detect.outputs.parquet import parquet
-from seacall.detect.outputs.presence import presence
-from seacall.detect.outputs.raven import raven
+from seacall.detect.outputs.parquet import parquet_tables
+from seacall.detect.outputs.presence import hourly_presence
+from seacall.detect.outputs.raven import raven_tables
 from seacall.detect.outputs.tables import csv_tables
 from seacall.detect.outputs.target import Format, Parts, Target, shared_folder
-from seacall.detect.outputs.timeline import timeline
+from seacall.detect.outputs.timeline import timeline_page
 from seacall.errors import SettingsError
 from seacall.events import Detection, Searched
 
@@ -21,12 +21,12 @@ Results = Callable[[], Iterator[tuple[Searched, list[Detection]]]]
 
 FORMATS: dict[str, Format] = {
     "csv": csv_tables,
-    "raven": raven,
-    "audacity": audacity,
+    "raven": raven_tables,
+    "audacity": audacity_labels,
     "json": json_file,
-    "parquet": parquet,
-    "presence": presence,
-    "timeline": timeline,
+    "parquet": parquet_tables,
+    "presence": hourly_presence,
+    "timeline": timeline_page,
 }
 """Every format by its name: what opens it, and takes one recording after the other."""
 BY_RECORDING = frozenset({"raven", "audacity", "presence", "timeline"})

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 
 from seacall.detect.outputs.target import Take, Target, opened_text
 from seacall.detect.outputs.values import (
+    Axis,
     band_hz,
     cell,
     in_order,
     seconds,
-    stretch_us,
     was_heard,
 )
 from seacall.events import Detection, Searched
@@ -21,7 +20,7 @@ ENDING = ".labels.txt"
 
 
 @contextmanager
-def audacity(target: Target) -> Iterator[Take]:
+def audacity_labels(target: Target) -> Iterator[Take]:
     """Write a label track for each recording to ``audacity/``."""
     folder = target.out / "audacity"
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,20 +30,21 @@ def audacity(target: Target) -> Iterator[Take]:
             return
         path = target.named(searched.path, under="audacity", ending=ENDING)
         with opened_text(path) as stream:
+            axis = Axis.of(searched.recording)
             for detection in in_order(found):
-                stream.write(_label(searched, detection))
+                stream.write(_label(axis, searched, detection))
 
     yield take
     target.written.append(folder)
 
 
-def _label(searched: Searched, detection: Detection) -> str:
+def _label(axis: Axis, searched: Searched, detection: Detection) -> str:
     """Write one label: a line for times and text, and always one for frequencies.
 
     The score belongs to the text: readers drop a fourth column, and some fail where
     only a part of the labels have frequencies.
     """
-    begin, end = stretch_us(detection, searched.recording, before_s=Fraction(0))
+    begin, end = axis.stretch_us(detection)
     low_hz, high_hz = band_hz(detection, searched.recording)
     text = f"{cell(detection.label)} {detection.score:.2f}"
     return (

@@ -36,7 +36,7 @@ TYPES = {
 
 
 @contextmanager
-def parquet(target: Target) -> Iterator[Take]:
+def parquet_tables(target: Target) -> Iterator[Take]:
     """Write ``detections.parquet`` and ``recordings.parquet``."""
     detections = target.out / "detections.parquet"
     recordings = target.out / "recordings.parquet"

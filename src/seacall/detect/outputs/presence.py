@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 @contextmanager
-def presence(target: Target) -> Iterator[Take]:
+def hourly_presence(target: Target) -> Iterator[Take]:
     """Write ``presence.csv``: a row for each hour in which was listened, and label.
 
     Hours in which nobody listened have no row: that an animal was absent is said of no

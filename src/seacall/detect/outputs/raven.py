@@ -20,6 +20,7 @@ from typing import TextIO
 from seacall.detect.outputs.target import Take, Target, opened_text
 from seacall.detect.outputs.values import (
     MISSING,
+    Axis,
     band_hz,
     cell,
     ends,
@@ -27,10 +28,9 @@ from seacall.detect.outputs.values import (
     in_order,
     length_s,
     seconds,
-    stretch_us,
     was_heard,
 )
-from seacall.events import Detection, Recording, Searched
+from seacall.events import Detection, Searched
 
 COLUMNS = (
     "Selection",
@@ -57,7 +57,7 @@ ENDING = ".selections.txt"
 
 
 @contextmanager
-def raven(target: Target) -> Iterator[Take]:
+def raven_tables(target: Target) -> Iterator[Take]:
     """Write ``detections.selections.txt``, and a table for each in ``selections/``."""
     folder = target.out / "selections"
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,28 +87,39 @@ class _Sequence:
 
     def add(self, searched: Searched, ordered: list[Detection]) -> None:
         """Write the rows of a recording, and count its length."""
+        row = _Row(searched, before_s=self._before_s)
         for detection in ordered:
             self._n_rows += 1
-            cells = self._cells(searched.path, searched.recording, detection)
+            cells = row.cells(self._n_rows, detection)
             self._stream.write("\t".join(cells) + "\n")
         self._before_s += length_s(searched.recording)
 
-    def _cells(
-        self, path: Path, recording: Recording | None, detection: Detection
-    ) -> tuple[str, ...]:
-        begin, end = stretch_us(detection, recording, before_s=self._before_s)
-        offset, _ = stretch_us(detection, recording, before_s=Fraction(0))
-        low_hz, high_hz = band_hz(detection, recording)
+
+class _Row:
+    """What a row says of a detection, the recording's part of it prepared."""
+
+    def __init__(self, searched: Searched, *, before_s: Fraction) -> None:
+        self._recording = searched.recording
+        self._sequence = Axis.of(searched.recording, before_s=before_s)
+        self._own = Axis.of(searched.recording)
+        self._file = cell(searched.path.name)
+        self._path = cell(_full(searched.path))
+
+    def cells(self, number: int, detection: Detection) -> tuple[str, ...]:
+        """Return the cells of a row, as :data:`COLUMNS` names them."""
+        begin, end = self._sequence.stretch_us(detection)
+        offset, _ = self._own.stretch_us(detection)
+        low_hz, high_hz = band_hz(detection, self._recording)
         return (
-            str(self._n_rows),
+            str(number),
             "Spectrogram 1",
             str(max(detection.channel, 1)),
             seconds(begin),
             seconds(end),
             f"{low_hz:.3f}",
             f"{high_hz:.3f}",
-            cell(path.name),
-            cell(_full(path)),
+            self._file,
+            self._path,
             seconds(offset),
             _clock(ends(detection)[0]),
             _number(detection.snr_db),

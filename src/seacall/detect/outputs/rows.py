@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from fractions import Fraction
 
 from seacall.detect.outputs.values import (
+    Axis,
     band_hz,
     ends,
     finite,
     in_order,
     length_s,
     start_of,
-    stretch_us,
 )
 from seacall.events import Detection, Searched
 
@@ -46,13 +45,30 @@ RECORDING_COLUMNS = (
     "failure",
 )
 
+DECIMALS = {
+    "start_s": 6,
+    "end_s": 6,
+    "duration_s": 6,
+    "heard_s": 6,
+    "low_hz": 3,
+    "high_hz": 3,
+    "score": 6,
+    "snr_db": 2,
+    "level_db": 2,
+    "effort_s": 3,
+    "detected_s": 3,
+}
+"""Digits behind the point, by column: the same in every format."""
+
 
 def detection_rows(
     searched: Searched, found: Sequence[Detection]
 ) -> Iterator[tuple[Value, ...]]:
     """Give the rows of a recording's detections, in order of time."""
+    recording = searched.recording
+    axis = Axis.of(recording)
     for detection in in_order(found):
-        begin, end = stretch_us(detection, searched.recording, before_s=Fraction(0))
+        begin, end = axis.stretch_us(detection)
         yield (
             str(searched.path),
             detection.channel,
@@ -60,10 +76,10 @@ def detection_rows(
             end / 1_000_000,
             *ends(detection),
             detection.label,
-            float(detection.score),
-            *band_hz(detection, searched.recording),
-            finite(detection.snr_db),
-            finite(detection.level_db),
+            round(float(detection.score), DECIMALS["score"]),
+            *(round(hz, DECIMALS["low_hz"]) for hz in band_hz(detection, recording)),
+            _decibel(detection.snr_db),
+            _decibel(detection.level_db),
             detection.level_unit,
             detection.n_clips,
         )
@@ -76,9 +92,14 @@ def recording_row(searched: Searched, found: Sequence[Detection]) -> tuple[Value
         str(searched.path),
         None if recording is None else recording.sample_rate,
         None if recording is None else recording.n_channels,
-        None if recording is None else float(length_s(recording)),
+        None if recording is None else round(float(length_s(recording)), 6),
         start_of(searched),
-        float(searched.heard_s),
+        round(float(searched.heard_s), 6),
         len(found),
         searched.failure,
     )
+
+
+def _decibel(value: float | None) -> float | None:
+    number = finite(value)
+    return None if number is None else round(number, DECIMALS["snr_db"])

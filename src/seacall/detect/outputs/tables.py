@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from seacall.detect.outputs.rows import (
+    DECIMALS,
     DETECTION_COLUMNS,
     RECORDING_COLUMNS,
     Value,
@@ -17,21 +18,6 @@ from seacall.detect.outputs.rows import (
 from seacall.detect.outputs.target import Take, Target
 from seacall.detect.outputs.values import iso
 from seacall.events import Detection, Searched
-
-DECIMALS = {
-    "start_s": 6,
-    "end_s": 6,
-    "duration_s": 6,
-    "heard_s": 6,
-    "low_hz": 3,
-    "high_hz": 3,
-    "score": 6,
-    "snr_db": 2,
-    "level_db": 2,
-    "effort_s": 3,
-    "detected_s": 3,
-}
-"""Digits behind the point, by column."""
 
 
 @contextmanager

@@ -19,7 +19,7 @@ SHOWN_FAILURES = 50
 
 
 @contextmanager
-def timeline(target: Target) -> Iterator[Take]:
+def timeline_page(target: Target) -> Iterator[Take]:
     """Write ``timeline.html``, and ``timeline.png`` where matplotlib is installed."""
     with target.text("timeline.html") as stream:
         counts = _Counts(target)
@@ -30,6 +30,8 @@ def timeline(target: Target) -> Iterator[Take]:
         png = target.out / "timeline.png"
         if write_png(png, sections):
             target.written.append(png)
+        else:
+            png.unlink(missing_ok=True)  # an earlier run's: it shows something else
 
 
 @dataclass
@@ -72,7 +74,8 @@ def _page(counts: _Counts, sections: Sequence[Section]) -> Iterator[str]:
         yield "<p><strong>Nothing was heard: there is no time to show.</strong></p>"
     for section in sections:
         yield from _section(section)
-    if absent := [name for name in counts.target.labels if name not in counts.labels]:
+    absent = [name for name in counts.target.labels if name not in counts.labels]
+    if absent and counts.heard_s > 0:
         yield f"<p class='soft'>Never detected: {escape(', '.join(absent))}.</p>"
     yield from _failures(counts)
     yield "</main></body></html>"

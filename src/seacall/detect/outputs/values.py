@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -14,6 +16,9 @@ MISSING = "NA"
 """In tables whose readers want every cell filled; R and pandas know it."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What some reader takes for the end of a cell or of a line."""
+
+
+NONE = Fraction(0)
 
 
 def in_order(found: Iterable[Detection]) -> list[Detection]:
@@ -42,25 +47,37 @@ def length_s(recording: Recording | None) -> Fraction:
     return Fraction(recording.n_samples, recording.sample_rate)
 
 
-def stretch_us(
-    detection: Detection, recording: Recording | None, *, before_s: Fraction
-) -> tuple[int, int]:
-    """Return start and end in whole microseconds, ``before_s`` after a zero.
+@dataclass(frozen=True)
+class Axis:
+    """Where a recording lies on an axis of time, for its detections to be put there.
 
     Rounding leads neither before the recording's first sample nor behind its last: a
     reader would look for the first in the recording before, and refuse the second.
     """
-    begin = _us(before_s + Fraction(detection.start_s))
-    end = _us(before_s + Fraction(detection.end_s))
-    if recording is not None:
-        first = math.ceil(before_s * 1_000_000)
-        last = math.floor((before_s + length_s(recording)) * 1_000_000)
-        begin, end = max(begin, first), min(end, max(last, first))
-    return min(begin, end), end
 
+    whole: int
+    part: float
+    """When it starts, us, and what is left of a microsecond."""
+    first: int
+    last: int
+    """The first and the last whole microsecond that lie in it."""
 
-def _us(time_s: Fraction) -> int:
-    return round(time_s * 1_000_000)
+    @classmethod
+    def of(cls, recording: Recording | None, *, before_s: Fraction = NONE) -> Axis:
+        """Put a recording ``before_s`` after the axis's zero."""
+        begin = before_s * 1_000_000
+        whole, first = math.floor(begin), math.ceil(begin)
+        last = math.floor(begin + length_s(recording) * 1_000_000)
+        if recording is None:
+            return cls(whole, float(begin - whole), first, sys.maxsize)
+        return cls(whole, float(begin - whole), first, max(first, last))
+
+    def stretch_us(self, detection: Detection) -> tuple[int, int]:
+        """Return a detection's start and end on the axis, in whole microseconds."""
+        begin = self.whole + round(self.part + detection.start_s * 1_000_000)
+        end = self.whole + round(self.part + detection.end_s * 1_000_000)
+        end = min(end, self.last)
+        return min(max(begin, self.first), end), end
 
 
 def seconds(time_us: int) -> str:
