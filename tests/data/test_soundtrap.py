@@ -87,7 +87,14 @@ def test_several_times_are_a_doubt():
     assert "several times" in found.doubt
 
 
-@pytest.mark.parametrize("content", [b"", b"<ST>", b"RIFF", b"<ST/>", bytes(50)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"<ST>", b"RIFF", b"<ST/>", bytes(50)),
+        b'<?xml version="1.0" encoding="unheard-of"?><ST/>',
+        b'<?xml version="1.0" encoding="shift_jis"?><ST/>',
+    ],
+)
 def test_a_log_that_says_nothing_is_a_doubt(content: bytes):
     found = parse_log(content)
     assert not found.readings

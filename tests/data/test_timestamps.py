@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from wav_bytes import chunk, fmt, guano, harp, info, wamd, wave
 
+from seacall.audio.io import location
 from seacall.data.timestamps import RecordingTime, recording_times
 from seacall.errors import SettingsError
 from seacall.events import Segment
@@ -381,3 +382,32 @@ def test_real_names_are_read_or_are_none(real_data: Path):
             digits = f"{time.start:%y%m%d}"
             assert digits in path.name
     assert sum(t.start is not None for t in sanctsound.values()) > 0.8 * len(sanctsound)
+
+
+def test_remote_recordings_are_read_by_small_parts():
+    pytest.importorskip("upath", reason="needs the extra remote")
+    folder = location("memory://recorder-time")
+    folder.mkdir(parents=True, exist_ok=True)
+    trap, moth, gone = (
+        folder / name
+        for name in ("5678.190105190800.wav", "20190501_190800.WAV", "whale.wav")
+    )
+    long = chunk(b"data", bytes(10_000_000))
+    trap.write_bytes(wave(fmt(), long))
+    moth.write_bytes(wave(fmt(), long, guano("2019-05-01T19:08:00-05:00")))
+    log_file = folder / "5678.190105190800.log.xml"
+    log_file.write_text(log("05/01/2019 19:08:01"))
+    times = recording_times([trap, moth, gone])
+    assert times[trap].source == "SoundTrap's .log.xml"
+    assert times[trap].start == datetime(2019, 1, 5, 19, 8, 1, tzinfo=UTC)
+    assert times[moth] == RecordingTime(AT + timedelta(hours=5), "GUANO in its header")
+    assert times[gone].start is None
+    log_file.unlink()
+    assert recording_times([trap])[trap].source == "name, yyMMddHHmmss"
+
+
+@pytest.mark.parametrize("name", ["a\n20190501_190800", "é\t20190501_190800 b", "ü"])
+def test_names_may_hold_anything(tmp_path: Path, name: str):
+    path = write(tmp_path, f"{name}.wav", DATA)
+    assert (time_of(path).start == AT) is (len(name) > 1)
+    assert (time_of(path, pattern="*yyyyMMdd_HHmmss").start == AT) is (len(name) > 1)

@@ -71,6 +71,12 @@ def test_gaps_below_half_a_second_are_joined(gap_s: float, n_segments: int):
     assert len(found.segments) == n_segments
 
 
+def test_time_that_runs_back_is_a_doubt():
+    found = read(write([(after(0), 2_000), (after(0.4), 2_000), (after(9), 2_000)]))
+    assert len(found.segments) == 3
+    assert "part 2 of harp begins before part 1 ends" in found.doubt
+
+
 def test_small_gaps_do_not_add_up_in_silence():
     records = [(after(1.3 * n), 2_000) for n in range(10)]
     for segment in read(write(records)).segments:

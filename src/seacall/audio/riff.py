@@ -247,7 +247,7 @@ def _start_of_tail(source: _Source, first: int) -> int:
     """Return where the chunks behind the samples begin, or the end of the file."""
     start = max(first, source.n_bytes - _TAIL)
     tail = source.at(start, source.n_bytes - start)
-    for offset in sorted(_places(tail)):
+    for offset in sorted(_places(tail))[:MAX_CHUNKS]:
         if _ends_well(source, start + offset):
             return start + offset
     return source.n_bytes

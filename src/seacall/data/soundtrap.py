@@ -62,7 +62,7 @@ def parse_log(content: bytes) -> LogTime:
     """
     try:
         root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         return LogTime((), doubt=f"its .log.xml cannot be read ({error})")
     found = dict(_start_times(root, _wav_ids(root)))
     if not found:

@@ -104,14 +104,14 @@ def compile_pattern(text: str) -> TimePattern:
     ('19', '00')
     """
     if text == "hex":
-        regex = re.compile(r"(?=^(?P<hex>[0-9A-Fa-f]{8})$)")
+        regex = re.compile(r"(?=^(?P<hex>[0-9A-Fa-f]{8})\Z)")
         return TimePattern(text, regex, frozenset({"hex"}))
     parts = _coded(text) if "%" in text else _lettered(text)
     fields = [part for part, is_field in parts if is_field]
     _check(text, fields)
     return TimePattern(
         text=text,
-        regex=re.compile(f"(?=(?P<all>{_regex(text, parts)}))", re.ASCII),
+        regex=re.compile(f"(?=(?P<all>{_regex(text, parts)}))", re.ASCII | re.DOTALL),
         fields=frozenset(fields),
         n_folders=text.count("/"),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import BinaryIO
 
 from seacall.audio.riff import Riff, read_chunk
@@ -77,6 +78,7 @@ def read_xwav(stream: BinaryIO, riff: Riff, *, before: datetime) -> Xwav | None:
         return None
     if len({record.sample_rate for record in records}) > 1:
         doubts.append("the sample rate changes within the file")
+    doubts += _backwards(records, align=form.block_align)
     parts, more = _parts(
         records, data_offset=data.offset, data_size=data.size, align=form.block_align
     )
@@ -118,6 +120,14 @@ def _record(body: bytes, position: int, *, before: datetime) -> _Record | None:
     if rate == 0 or not is_possible(start, before=before):
         return None
     return _Record(start.replace(tzinfo=UTC), offset, n_bytes, rate, gain)
+
+
+def _backwards(records: list[_Record], *, align: int) -> list[str]:
+    for number, (one, other) in enumerate(pairwise(records), start=2):
+        end = one.start + timedelta(seconds=one.n_bytes / align / one.sample_rate)
+        if end - other.start >= LONGEST_JOINED_GAP:
+            return [f"part {number} of harp begins before part {number - 1} ends"]
+    return []
 
 
 _Part = tuple[Segment, _Record | None]
