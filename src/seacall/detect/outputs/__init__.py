@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from seacall.detect.outputs.aoef import aoef_file
+from seacall.detect.outputs.aplose import aplose_table
 from seacall.detect.outputs.audacity import audacity_labels
 from seacall.detect.outputs.json_file import json_file
 from seacall.detect.outputs.parquet import parquet_tables
@@ -27,9 +29,11 @@ FORMATS: dict[str, Format] = {
     "parquet": parquet_tables,
     "presence": hourly_presence,
     "timeline": timeline_page,
+    "aplose": aplose_table,
+    "aoef": aoef_file,
 }
 """Every format by its name: what opens it, and takes one recording after the other."""
-BY_RECORDING = frozenset({"raven", "audacity", "presence", "timeline"})
+BY_RECORDING = frozenset({"raven", "audacity", "presence", "timeline", "aplose"})
 """Formats that name recordings by where they lie in their folder."""
 
 

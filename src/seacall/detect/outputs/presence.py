@@ -45,7 +45,7 @@ def hourly_presence(target: Target) -> Iterator[Take]:
     """
     with (
         target.text("presence.csv") as stream,
-        tempfile.TemporaryFile("w+", encoding="utf-8") as undated,
+        tempfile.TemporaryFile("w+", encoding="utf-8", dir=target.out) as undated,
     ):
         counts = _Counts(target, undated)
         yield counts.add
