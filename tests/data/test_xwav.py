@@ -108,6 +108,7 @@ def test_a_file_that_was_cut_off_has_the_segments_that_are_there():
     records = [(after(0), 2_000), (after(60), 2_000), (after(120), 2_000)]
     found = read(write(records, data_size=2 * 2_500))
     assert found.segments == (Segment(0, 2_000, utc(0)), Segment(2_000, 500, utc(60)))
+    assert found.doubt == ""  # whoever reads the samples says that it is cut off
 
 
 def test_samples_that_no_record_describes_have_no_time():

@@ -147,7 +147,7 @@ def _parts(
         if n_bytes >= align:
             segment = Segment(position // align, n_bytes // align, record.start)
             parts.append((segment, record))
-        position += max(n_bytes, 0)
+        position += record.n_bytes  # also where the file is cut off
     rest = (data_size - position) // align
     if rest > 0:
         parts.append((Segment(position // align, rest), None))
