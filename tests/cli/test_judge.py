@@ -91,3 +91,95 @@ def test_the_clips_that_were_trained_on_are_refused(
     )
     assert ended.code == 1
     assert "is what the model learned from" in ended.error
+
+
+def noise_folder(folder: Path) -> Path:
+    for k in range(4):
+        y = noise(sample_rate=16_000, duration_s=6.0, sigma=0.05, seed=k)
+        write_wav(folder / f"n{k}.wav", y, 16_000)
+    return folder
+
+
+def test_thresholds_are_set_for_a_false_alarm_rate(seacall, tiny_model, tmp_path):
+    out = tmp_path / "new"
+    arguments = (
+        *("calibrate", tiny_model, "--false-alarms-per-hour", "0.5", "-o", out),
+        *("--noise", noise_folder(tmp_path / "noise"), "--json"),
+    )
+    ended = seacall(*arguments)
+    assert ended.code == 0, ended.err
+    values = json.loads(ended.out)
+    card = read_card(out)
+    assert set(card.thresholds) == set(tiny.LABELS[:-1])
+    assert card.false_alarms.target_per_hour == 0.5
+    assert len(card.false_alarms.recordings) == 2
+    assert all(one["n_set"] == 0 for one in values["classes"].values())
+    assert "too few to show the rate" in " ".join(values["remarks"])
+    assert "0.5 false alarms per hour" in seacall("info", out).out
+    # The same again, from the scores that are kept, and used by detect.
+    assert json.loads(seacall(*arguments).out)["classes"] == values["classes"]
+    run = tmp_path / "run"
+    ended = seacall("detect", tmp_path / "noise", "-m", out, "-o", run, "--workers", 1)
+    assert ended.code == 0, ended.err
+    again = seacall(
+        *("calibrate", out, "--false-alarms-per-hour", "5", "--noise", run),
+        *("-o", tmp_path / "newer"),
+    )
+    assert again.code == 0, again.err
+    assert "5 false alarms per hour" in again.out
+
+
+def test_annotated_recordings_and_deployments_set_thresholds_too(
+    seacall, tiny_model, tmp_path
+):
+    folder = noise_folder(tmp_path / "sea")
+    marks = tmp_path / "marks.csv"
+    rows = [f"n{k}.wav,1,2,{tiny.LABELS[0]}" for k in range(4)]
+    text = "\n".join(["file,start_s,end_s,label", *rows, "gone.wav,1,2,x"])
+    marks.write_text(text, encoding="utf-8")
+    table = tmp_path / "deployments.csv"
+    rows = [f"sea/n{k}.wav,d{k % 2}" for k in range(4)]
+    table.write_text("\n".join(["file_name,deployment", *rows]), encoding="utf-8")
+    ended = seacall(
+        *("calibrate", tiny_model, "--false-alarms-per-hour", "1", "--data", folder),
+        *("--annotations", marks, "--deployments", table, "-o", tmp_path / "new"),
+    )
+    assert ended.code == 3
+    assert "gone.wav" in ended.err
+    assert "2 recordings of 1 deployment, " in ended.out
+    assert "of 2 calls found" in ended.out
+    assert "their thresholds stay as they were" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        (["--false-alarms-per-hour", "1"], "give --noise"),
+        (["--false-alarms-per-hour", "1", "--data", "SEA"], "belong together"),
+        (["--false-alarms-per-hour", "1", "--noise", "ONE"], "at least two"),
+        (
+            ["--false-alarms-per-hour", "1", "--noise", "SEA", "--predictions", "x"],
+            "sets thresholds alone",
+        ),
+        (["--noise", "SEA"], "belong to"),
+        (
+            ["--false-alarms-per-hour", "1", "--noise", "SEA", "--deployments", "BAD"],
+            "needs the columns file_name and deployment",
+        ),
+    ],
+)
+def test_a_false_alarm_rate_that_cannot_be_set_is_one_line(
+    seacall, tiny_model, tmp_path, options, match
+):
+    one = noise_folder(tmp_path / "sea") / "n0.wav"
+    write_wav(tmp_path / "one" / "a.wav", noise(sample_rate=16_000), 16_000)
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    paths = {
+        "SEA": one.parent,
+        "ONE": tmp_path / "one",
+        "BAD": tmp_path / "bad.csv",
+    }
+    words = [paths.get(option, option) for option in options]
+    ended = seacall("calibrate", tiny_model, "-o", tmp_path / "new", *words)
+    assert ended.code == 1
+    assert match in ended.error

@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seacall.cli.alarms import (
+    AlarmSources,
+    Deployments,
+    Noise,
+    PerHour,
+    set_for_false_alarms,
+)
 from seacall.cli.console import Console, finish_with_failures, print_result
 from seacall.cli.options import (
     Json,
@@ -17,6 +24,7 @@ from seacall.cli.options import (
     console_for,
     require_training,
 )
+from seacall.cli.quality import Annotations, Map, OnlyAnnotated
 from seacall.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -52,7 +60,10 @@ def calibrate(
     out: Out,
     data: Annotated[
         Path | None,
-        typer.Option(help="Dataset folder with clips that were not trained on."),
+        typer.Option(
+            help="Dataset folder with clips that were not trained on; with "
+            "--false-alarms-per-hour recordings with --annotations."
+        ),
     ] = None,
     split: Annotated[
         str, typer.Option(help="Which of its recordings: val, test or train.")
@@ -87,13 +98,45 @@ def calibrate(
             min=0.5, max=1, help="Share of known clips that each limit keeps."
         ),
     ] = 0.99,
+    false_alarms_per_hour: PerHour = None,
+    noise: Noise = None,
+    annotations: Annotations = None,
+    only_annotated: OnlyAnnotated = False,
+    map_: Map = None,
+    deployments: Deployments = None,
     workers: Workers = 1,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Calibrate a model's scores and thresholds on clips it was not trained on."""
+    """Calibrate a model's scores and thresholds on clips it was not trained on.
+
+    With --false-alarms-per-hour only the thresholds change: half of the recordings of
+    --noise (and --data, with --annotations) sets them, the other half measures them.
+    """
     console = console_for(quiet=quiet, verbose=verbose)
+    if false_alarms_per_hour is not None:
+        if predictions is not None or target_precision is not None or unknown:
+            raise SettingsError(
+                "--false-alarms-per-hour sets thresholds alone; calibrate with other "
+                "options first, and then its result with this one"
+            )
+        set_for_false_alarms(
+            AlarmSources(
+                model, noise, data, annotations, map_, deployments, only_annotated
+            ),
+            out,
+            false_alarms_per_hour,
+            console,
+            workers,
+            as_json=as_json,
+        )
+        return
+    if noise is not None or annotations or map_ or deployments is not None:
+        raise SettingsError(
+            "--noise, --annotations, --map and --deployments belong to "
+            "--false-alarms-per-hour; add it, or leave them out"
+        )
     _check(method, data, predictions)
     require_training()
     from seacall.learn.adjust import adjust, write_adjusted

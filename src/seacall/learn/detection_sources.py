@@ -53,12 +53,12 @@ def read_listening(
     AnnotationError, AudioError
         If the table, or the folder of recordings, cannot be used.
     """
-    if (source / LEDGER_NAME).is_file():
+    if is_run(source):
         if recordings is not None:
             raise SettingsError(
                 f"{recordings}: {source} knows its own recordings; leave the folder out"
             )
-        return _read_run(source, threshold)
+        return read_run(source, threshold=threshold)
     if source.is_dir() and (source / SETTINGS_NAME).is_file():
         raise SettingsError(
             f"{source}: holds no {LEDGER_NAME}; give the folder that seacall detect -o "
@@ -72,12 +72,38 @@ def read_listening(
     return _read_tables(source, recordings, threshold)
 
 
-def _read_run(folder: Path, threshold: float | None) -> tuple[Listening, list[str]]:
+def is_run(folder: Path) -> bool:
+    """Say whether a folder holds the scores of ``seacall detect -o``."""
+    return (folder / LEDGER_NAME).is_file()
+
+
+def read_run(
+    folder: Path, *, model: Path | None = None, threshold: float | None = None
+) -> tuple[Listening, list[str]]:
+    """Read a run's scores, and detect in them.
+
+    Parameters
+    ----------
+    model
+        The model that made them, perhaps calibrated anew; None: as it was then.
+    threshold
+        Lowest score that counts; None: the card's.
+
+    Returns
+    -------
+    listening, failures
+        As `read_listening`.
+
+    Raises
+    ------
+    SettingsError
+        If another model made the scores, or nothing was heard.
+    """
     run = DetectRun()
     if (folder / SETTINGS_NAME).is_file():
         run = checked(DetectRun, read_toml(folder / SETTINGS_NAME))
     # The card of the run is kept with its scores; the model itself may be gone.
-    run = run.model_copy(update={"model": None})
+    run = run.model_copy(update={"model": None if model is None else str(model)})
     if threshold is not None:
         run = run.model_copy(update={"threshold": (str(threshold),)})
     with Store(folder, writable=False) as store:

@@ -14,7 +14,7 @@ from seacall.learn.listened import Listening
 from seacall.learn.poisson import rate_at_most
 from seacall.learn.remarks import Remark
 from seacall.learn.sweep import RATES_PER_HOUR
-from seacall.learn.text import listed, table
+from seacall.learn.text import count, listed, table
 from seacall.learn.truth import Truth
 
 FEW_RECORDINGS = 10
@@ -81,7 +81,7 @@ def _about_recordings(
     found = []
     if absent:
         text = (
-            f"Annotations of {_count(len(absent), 'recording')} that nobody listened "
+            f"Annotations of {count(len(absent), 'recording')} that nobody listened "
             "to are left out: " + listed(f"{k} ({n:,})" for k, n in absent.items())
         )
         found.append(Remark("warning", text + "."))
@@ -98,7 +98,7 @@ def _about_recordings(
             else "count as free of calls; if nobody looked through them, say "
             "--only-annotated"
         )
-        text = f"{_count(len(empty), 'recording')} without any annotation {counts}: "
+        text = f"{count(len(empty), 'recording')} without any annotation {counts}: "
         found.append(Remark("note", text + listed(empty) + "."))
     n = report.n_recordings
     if n == 1:
@@ -136,7 +136,7 @@ def _about_class(one: DetectionFigures, report: DetectionReport) -> list[Remark]
         found.append(Remark("warning", text))
     if one.n_on_calls:
         text = (
-            f"{one.n_on_calls:,} of {_count(one.n_false_alarms, 'false alarm')} of "
+            f"{one.n_on_calls:,} of {count(one.n_false_alarms, 'false alarm')} of "
             f"{one.label} lie on an annotation all the same: placed badly "
             f"(IoU below {report.measure.iou:g}), or the second on the same call. "
             "Where clips are longer than calls, --window asks what clips can answer."
@@ -196,7 +196,7 @@ def rate_bound_note(one: DetectionFigures) -> str:
 def lines(report: DetectionReport, remarks: Sequence[Remark]) -> list[str]:
     """Render for people."""
     found = [
-        f"{report.origin}: {_count(report.n_recordings, 'recording')}, "
+        f"{report.origin}: {count(report.n_recordings, 'recording')}, "
         f"{report.heard_h:.2f} h heard, {report.counted_h:.2f} h count; "
         f"{report.measure.in_words}"
     ]
@@ -264,10 +264,6 @@ def cell(estimate: Estimate, digits: int = 2) -> str:
     if estimate.interval is not None:
         text += f" ({'-'.join(f'{edge:.{digits}f}' for edge in estimate.interval)})"
     return text
-
-
-def _count(n: int, one: str) -> str:
-    return f"{n:,} {one}{'' if n == 1 else 's'}"
 
 
 def as_dict(report: DetectionReport, remarks: Sequence[Remark]) -> dict[str, object]:

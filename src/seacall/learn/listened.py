@@ -139,6 +139,22 @@ class Listening:
         ]
         return Scored.of(found)
 
+    def detected(self, recording: Listened) -> dict[str, Scored]:
+        """Return what the card detects in a recording, by class."""
+        assert self.card is not None
+        found: dict[str, list[Detection]] = {}
+        for clips in recording.clips:
+            for detection in detections(
+                clips.table,
+                searched=recording.searched,
+                channel=clips.channel,
+                segment=clips.segment,
+                card=self.card,
+                settings=self.settings,
+            ):
+                found.setdefault(detection.label, []).append(detection)
+        return {label: Scored.of(some) for label, some in found.items()}
+
     def _asking_for(self, label: str, threshold: float) -> Card:
         assert self.card is not None
         lowest = min(threshold, HIGHEST)

@@ -66,6 +66,17 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(every[:NAMED]) + more
 
 
+def count(n: int, one: str) -> str:
+    """Say how many there are.
+
+    Examples
+    --------
+    >>> count(1, "recording"), count(1200, "recording")
+    ('1 recording', '1,200 recordings')
+    """
+    return f"{n:,} {one}{'' if n == 1 else 's'}"
+
+
 def evaluation_lines(evaluation: Evaluation) -> list[str]:
     """Render an evaluation: what was measured, the table, what to beware of."""
     return [

@@ -75,6 +75,23 @@ class UnknownRule(Settings):
         return self.lowest_event_db is not None or self.method == "combined"
 
 
+class FalseAlarms(Settings):
+    """How often the thresholds let something through that no animal made."""
+
+    target_per_hour: float | None = Field(default=None, gt=0)
+    """False alarms per hour and class that the thresholds were set for; None: they were
+    not."""
+    set_on: str = ""
+    """Recordings and hours that they were set on."""
+    recordings: tuple[str, ...] = ()
+    """Names of these recordings; the first thousand."""
+    measured_on: str = ""
+    """Other recordings, and hours, on which it was measured what came out."""
+    measured: dict[str, Any] = Field(default_factory=dict)
+    """By class: false alarms there, hours, rate per hour, and the rate that is not
+    exceeded (95 %)."""
+
+
 class DataSource(Settings):
     """Recordings that a model was trained on."""
 
@@ -113,6 +130,8 @@ class Card(Settings):
     """Smallest score that counts, by class; 1: the class is never answered."""
     target_precision: float | None = Field(default=None, gt=0, le=1)
     """Precision that the thresholds were chosen for; None: they were not."""
+    false_alarms: FalseAlarms = FalseAlarms()
+    """False alarms per hour that the thresholds were set for, and what came out."""
     calibration: Calibration = Calibration()
     """From logits to scores."""
     unknown: UnknownRule = UnknownRule()

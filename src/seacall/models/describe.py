@@ -78,6 +78,11 @@ def _threshold(card: Card) -> str:
     text = f"{min(lowest):.2f} to {max(lowest):.2f} by class" if lowest else "none"
     if card.target_precision is not None:
         text += f", for a precision of {card.target_precision:g}"
+    if card.false_alarms.target_per_hour is not None:
+        text += (
+            f", for {card.false_alarms.target_per_hour:g} false alarms per hour and "
+            f"class, set on {card.false_alarms.set_on}"
+        )
     return text + (f"; never answered: {', '.join(never)}" if never else "")
 
 
