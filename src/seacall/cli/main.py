@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from seacall.cli import build, detect, evaluate, info, judge, simulate, train
+from seacall.cli import build, detect, evaluate, info, judge, simulate, survey, train
 from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ for verb in (
     train.distill,
     evaluate.evaluate,
     judge.calibrate,
+    survey.survey,
     detect.detect,
     info.info,
 ):
