@@ -102,8 +102,8 @@ def mel_sums(
 ) -> None:
     """Sum the spectra of all frames over bands, into ``out``: rows are frames."""
     n_bands = len(bands[0])
-    buffer, power = _rows(2 * transform[0]), _rows(transform[0] + 1)
-    sums = _rows(n_bands)
+    buffer, power = rows(2 * transform[0]), rows(transform[0] + 1)
+    sums = rows(n_bands)
     for first in range(0, len(out), N_LANES):
         _power(waveform, layout, transform, first, buffer, power)
         if magnitude:
@@ -131,8 +131,8 @@ def feature_sums(
     the running sum reaches ``share``.
     """
     n_bands = len(bands[0])
-    buffer, power = _rows(2 * transform[0]), _rows(transform[0] + 1)
-    sums, groups = _rows(n_bands + 4), _rows(transform[0] // _GROUP + 1)
+    buffer, power = rows(2 * transform[0]), rows(transform[0] + 1)
+    sums, groups = rows(n_bands + 4), rows(transform[0] // _GROUP + 1)
     for first in range(0, len(out), N_LANES):
         _power(waveform, layout, transform, first, buffer, power)
         _band_sums(power, bands, sums)
@@ -142,7 +142,7 @@ def feature_sums(
 
 
 @compiled
-def _rows(n: int) -> Any:
+def rows(n: int) -> Any:
     """Return room for rows, on a border of 64 bytes: vectors do not straddle two."""
     room = np.empty((n + 1) * N_LANES, np.float32)
     lead = -(room.ctypes.data // 4) % N_LANES

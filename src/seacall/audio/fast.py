@@ -25,15 +25,15 @@ _RADICES = (5, 4, 2)
 _kept = threading.local()
 
 
-def kernels() -> Any:
-    """Return :mod:`seacall.audio.compiled`; None where it cannot be had."""
-    return None if os.environ.get(SWITCH) == "0" else _kernels()
+def kernels(name: str = "compiled") -> Any:
+    """Return a compiled module of this package; None where it cannot be had."""
+    return None if os.environ.get(SWITCH) == "0" else _kernels(name)
 
 
-@lru_cache(maxsize=1)
-def _kernels() -> Any:
+@lru_cache(maxsize=4)
+def _kernels(name: str) -> Any:
     try:
-        return import_module("seacall.audio.compiled")
+        return import_module(f"seacall.audio.{name}")
     except (ImportError, RuntimeError):  # no numba; or nowhere to keep compiled code
         return None
 

@@ -66,7 +66,9 @@ class Conditioner:
 
     def finish(self) -> Float32:
         """Return what is left after the last samples."""
-        return self._resampler.finish()
+        filtered = self._filter.finish() if self._filter else np.empty(0, np.float32)
+        last = self._resampler.process(filtered)
+        return np.concatenate([last, self._resampler.finish()])
 
 
 def condition(
