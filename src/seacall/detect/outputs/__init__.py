@@ -19,6 +19,8 @@ from seacall.detect.outputs.timeline import timeline_page
 from seacall.errors import SettingsError
 from seacall.events import Detection, Searched
 
+__all__ = ["BY_RECORDING", "FORMATS", "Results", "shared_folder", "write_outputs"]
+
 Results = Callable[[], Iterator[tuple[Searched, list[Detection]]]]
 
 FORMATS: dict[str, Format] = {
@@ -42,7 +44,7 @@ def write_outputs(
     results: Results,
     *,
     formats: Sequence[str],
-    folder: Path | None = None,
+    folder: Path | Parts | None = None,
     labels: Sequence[str] = (),
 ) -> list[Path]:
     """Write what was detected, in one pass and in the order of the recordings.
@@ -61,8 +63,9 @@ def write_outputs(
     formats
         Names of :data:`FORMATS`.
     folder
-        Folder that recordings are named from where a file is written for each, such as
-        the one that was searched; None: the innermost that holds them all.
+        Folder that recordings are named from where a file is written for each: the one
+        that was searched, or :func:`shared_folder` of the recordings; None: that of
+        ``results()``, which is then gone through once more.
     labels
         All that could be detected, so that hours without a species can be told; else
         only what was detected is known.
@@ -80,10 +83,9 @@ def write_outputs(
         If a format needs a package that is not installed.
     """
     chosen = _chosen(formats)
-    root: Path | Parts | None = folder
     if folder is None and not BY_RECORDING.isdisjoint(formats):
-        root = shared_folder(searched.path for searched, _ in results())
-    target = Target(out, root, tuple(labels))
+        folder = shared_folder(searched.path for searched, _ in results())
+    target = Target(out, folder, tuple(labels))
     try:
         with ExitStack() as stack:
             out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,7 @@ def write_outputs(
             f"{out}: cannot be written ({error.strerror or error}); free some space, "
             "or choose another folder"
         ) from error
-    return target.written[::-1]  # files are closed in the opposite order
+    return target.written
 
 
 def _lies_in(out: Path, error: OSError) -> bool:

@@ -24,6 +24,7 @@ def audacity_labels(target: Target) -> Iterator[Take]:
     """Write a label track for each recording to ``audacity/``."""
     folder = target.out / "audacity"
     folder.mkdir(parents=True, exist_ok=True)
+    target.written.append(folder)
 
     def take(searched: Searched, found: list[Detection]) -> None:
         if not was_heard(searched):
@@ -35,7 +36,6 @@ def audacity_labels(target: Target) -> Iterator[Take]:
                 stream.write(_label(axis, searched, detection))
 
     yield take
-    target.written.append(folder)
 
 
 def _label(axis: Axis, searched: Searched, detection: Detection) -> str:

@@ -40,6 +40,7 @@ def parquet_tables(target: Target) -> Iterator[Take]:
     """Write ``detections.parquet`` and ``recordings.parquet``."""
     detections = target.out / "detections.parquet"
     recordings = target.out / "recordings.parquet"
+    target.written.extend([detections, recordings])
     with (
         _table(detections, DETECTION_COLUMNS) as detection_table,
         _table(recordings, RECORDING_COLUMNS) as recording_table,
@@ -51,7 +52,6 @@ def parquet_tables(target: Target) -> Iterator[Take]:
                 detection_table.write(row)
 
         yield take
-    target.written.extend([detections, recordings])
 
 
 @contextmanager

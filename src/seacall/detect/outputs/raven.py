@@ -62,6 +62,7 @@ def raven_tables(target: Target) -> Iterator[Take]:
     folder = target.out / "selections"
     folder.mkdir(parents=True, exist_ok=True)
     with target.text(f"detections{ENDING}") as whole:
+        target.written.append(folder)
         sequence = _Sequence(whole)
 
         def take(searched: Searched, found: list[Detection]) -> None:
@@ -73,7 +74,6 @@ def raven_tables(target: Target) -> Iterator[Take]:
                     _Sequence(stream).add(searched, ordered)
 
         yield take
-    target.written.append(folder)
 
 
 class _Sequence:

@@ -33,10 +33,10 @@ class Target:
 
     @contextmanager
     def text(self, name: str) -> Iterator[TextIO]:
-        """Open a text file of the output, and note that it was written."""
+        """Open a text file of the output, and note that it is written."""
+        self.written.append(self.out / name)
         with opened_text(self.out / name) as stream:
             yield stream
-        self.written.append(self.out / name)
 
     def named(self, recording: Path, *, under: str, ending: str) -> Path:
         """Return the path of a recording's own file: no other recording has it."""
