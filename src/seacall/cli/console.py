@@ -173,7 +173,7 @@ def finish_with_failures(reasons: list[str], console: Console) -> None:
     """End with exit code 3 if some files failed, after listing them."""
     if not reasons:
         return
-    console.say(f"{len(reasons)} left out:")
+    console.say(f"{len(reasons)} failed, wholly or in part:")
     for reason in reasons:
         console.say(f"  {_one_line(reason)}")
     raise typer.Exit(EXIT_SOME_FAILED)

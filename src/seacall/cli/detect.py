@@ -132,7 +132,11 @@ def detect(
         typer.Option(help="Of recorder times that name none: a name or offset (UTC)."),
     ] = None,
     time_pattern: Annotated[
-        str | None, typer.Option(help="How file names tell the time, if not known.")
+        str | None,
+        typer.Option(
+            help="How file names tell the time, such as '*yyyyMMdd_HHmmss' (known "
+            "patterns)."
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -303,7 +307,9 @@ def _recordings(named: list[str], file_list: Path | None) -> list[Path]:
 
     arguments = [*named, *([f"@{file_list}"] if file_list is not None else [])]
     if not arguments:
-        raise SettingsError("no recordings are named; give files, folders or URLs")
+        raise typer.BadParameter(
+            "no recordings are named; give files, folders, URLs or --from-scores"
+        )
     return gather(arguments)
 
 

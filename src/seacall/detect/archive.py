@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from seacall.models.checkpoint import Card
 
 Engine = Callable[[Sequence[Task], Job], Iterator[UnitResult]]
 """Scores tasks, wherever; results may come in any order."""
-_ESTIMATED = frozenset({".mp3", ".ogg", ".oga"})
 _COMMIT_S = 600.0
 """Audio whose results are written together; less where units are longer."""
 
@@ -178,6 +177,8 @@ def preflight(
     A recording is known by its path, size and time of last change. One that changed
     is scored anew; what failed before is tried again.
     """
+    # A pattern or zone that is none is told before anything is read.
+    recording_times([], pattern=plan.time_pattern, timezone=plan.timezone)
     store.retry_failed()
     before = store.stamps()
     stamps = {path: _stamp(path) for path in paths}
@@ -222,12 +223,12 @@ def _planned(
     entry = Entry(
         path,
         *stamp,
-        recording=found,
+        recording=replace(found, sample_rate=rate),
         sample_rate=rate,
         segments=segments,
         time_source=time.source,
         time_doubt=time.doubt,
-        failure=found.cut_off,
+        failure=f"{path}: is cut off, {found.cut_off}" if found.cut_off else "",
     )
     wanted = plan.card.front_end.clip.channel
     channels: Iterable[int | None] = (
@@ -239,7 +240,7 @@ def _planned(
         sample_rate=rate,
         channels=channels,
         grid=plan.grid,
-        seekable=found.path.suffix.lower() not in _ESTIMATED,
+        seekable=io.seekable(found),
         unit_s=plan.unit_s,
     )
     return entry, units

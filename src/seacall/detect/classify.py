@@ -193,13 +193,27 @@ def unit_tables(
     clips = stretch_clips(unit.stretch, front_end, grid=grid)
     for batch in _batches(clips, batch_size):
         starts_s = [offset_s + grid.start_s(k) for k, _ in batch]
-        yield clip_table([y for _, y in batch], starts_s, classifier)
+        yield clip_table(
+            [y for _, y in batch], starts_s, classifier, sample_rate=unit.sample_rate
+        )
 
 
 def clip_table(
-    clips: Sequence[Float32], starts_s: Sequence[float], classifier: Classifier
+    clips: Sequence[Float32],
+    starts_s: Sequence[float],
+    classifier: Classifier,
+    *,
+    sample_rate: int,
 ) -> ClipTable:
-    """Score conditioned clips, each of shape ``(clip_length,)``, and measure them."""
+    """Score conditioned clips, each of shape ``(clip_length,)``, and measure them.
+
+    Parameters
+    ----------
+    starts_s
+        Where they lie, s from the recording's first sample.
+    sample_rate
+        Of the recording, Hz: above half of it nothing was recorded.
+    """
     card = classifier.card
     inputs = [
         replace(clip_inputs(y, card.front_end), waveform=partial(np.asarray, y))
@@ -217,7 +231,7 @@ def clip_table(
             if card.unknown.needs_events
             else np.full(n, np.nan, np.float32)
         ),
-        **clip_measures(np.stack(clips), log_mel, profile),
+        **clip_measures(np.stack(clips), log_mel, profile, sample_rate=sample_rate),
     )
 
 
