@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,13 +15,15 @@ from seacall.cli.console import (
     print_result,
     settings_from,
 )
+from seacall.cli.engine import Address, EngineName, ScratchFolder, engine_for
 from seacall.cli.options import Config, Json, Quiet, Verbose, console_for
 from seacall.config import DetectRun
 from seacall.errors import SettingsError
 from seacall.taxonomy import level_matrix
 
 if TYPE_CHECKING:
-    from seacall.detect.archive import ArchiveResult, Plan, Progress
+    from seacall.detect.archive import ArchiveResult, Engine, Plan, Progress
+    from seacall.detect.store import Store
     from seacall.models.checkpoint import Card
 
 CLIPS = "clips"
@@ -142,6 +145,9 @@ def detect(
         int | None,
         typer.Option(min=1, help="Processes (all cores)."),
     ] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    scratch: ScratchFolder = None,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -172,6 +178,9 @@ def detect(
         },
     )
     named = paths or []
+    made = engine_for(engine, address=address, scratch=scratch, workers=workers)
+    if engine != "local" and (out is None or from_scores is not None):
+        raise SettingsError(f"--engine {engine} is for runs that listen; add -o OUT")
     if out is None and from_scores is None:
         _print_clips(named, file_list, run, console, as_json=as_json)
         return
@@ -182,7 +191,7 @@ def detect(
         _refuse_both(named, file_list)
         result, written = _from_scores(from_scores, folder, run, console)
     else:
-        result, written = _listen(named, file_list, folder, run, console, workers)
+        result, written = _listen(named, file_list, folder, run, console, workers, made)
     lines = [*_lines(result), *(f"written: {path}" for path in written)]
     values = {**vars(result), "written": [str(path) for path in written]}
     print_result(lines, values, as_json=as_json)
@@ -228,6 +237,7 @@ def _listen(
     run: DetectRun,
     console: Console,
     workers: int | None,
+    engine: Callable[[Store], Engine | None],
 ) -> tuple[ArchiveResult, list[Path]]:
     from seacall.detect.archive import default_workers, listen, summary_of
     from seacall.detect.store import Store
@@ -241,6 +251,7 @@ def _listen(
             store,
             plan,
             n_workers=workers or default_workers(),
+            engine=engine(store),
             watch=_watch(console),
         )
         result = summary_of(store, plan.card, run.detect, progress)
