@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from seacall.audio.compiled import columns, compiled, rows
-from seacall.audio.lanes import N_LANES, load, splat, store, transpose
+from seacall.audio.compiled import columns
+from seacall.audio.lanes import (
+    N_LANES,
+    compiled,
+    load,
+    rows,
+    splat,
+    store,
+    transpose,
+)
 
 STRETCH = 2_064
 """Samples in each of the sixteen stretches; one more stretch goes before them. Not a

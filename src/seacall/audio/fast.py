@@ -7,7 +7,6 @@ the environment, NumPy and SciPy compute the same numbers, to rounding.
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -22,7 +21,6 @@ SWITCH = "SEACALL_COMPILED"
 """Environment variable: 0 leaves the compiled kernels out."""
 _LANES = 16
 _RADICES = (5, 4, 2)
-_kept = threading.local()
 
 
 def kernels(name: str = "compiled") -> Any:
@@ -46,43 +44,32 @@ class FrameLayout:
     each is there.
     """
 
-    hop_length: int
-    n_columns: int
-    """Hops in the laid out waveform, a multiple of sixteen."""
+    columns: tuple[int, int, int]
+    """Zeros before the waveform, hop, and columns of a hop for sixteen frames."""
     transform: tuple[Any, ...]
     """Size, radices, twiddle factors, places of the results, turns, window."""
 
-    def laid_out(self, y: Float32, *, lead: int = 0) -> tuple[Float32, Any]:
-        """Lay a waveform out in columns of one hop, ``lead`` zeros before it.
-
-        Returns
-        -------
-        waveform, layout
-            The first two arguments of the kernels. The next call in this thread may
-            write into the same memory.
-        """
-        out = _scratch(self.hop_length * self.n_columns)
-        kernels().columns(y, lead, self.hop_length, self.n_columns, out)
-        return out, (self.hop_length, self.n_columns)
-
 
 def frame_layout(
-    window: NDArray[np.float64], *, n_fft: int, hop_length: int, n_frames: int
+    window: NDArray[np.float64], *, n_fft: int, hop_length: int, lead: int = 0
 ) -> FrameLayout | None:
-    """Make the tables for ``n_frames`` frames; None if the kernels cannot do them.
+    """Make the tables for frames of one kind; None if the kernels cannot do them.
 
     They can where the hop is a multiple of 16, the window is even, and half of
     ``n_fft`` is four times a product of 2, 4 and 5.
+
+    Parameters
+    ----------
+    lead
+        Zeros before the waveform's first sample.
     """
     n = n_fft // 2
     radices = _radices(n) if n_fft % 2 == 0 else None
     if radices is None or hop_length % _LANES or len(window) % 2:
         return None
-    # Frames are computed by sixteen: the last ones may reach beyond the waveform.
-    n_columns = _LANES * -(-n_frames // _LANES) + -(-len(window) // hop_length)
+    n_columns = _LANES - 1 + -(-len(window) // hop_length)
     return FrameLayout(
-        hop_length=hop_length,
-        n_columns=_LANES * -(-n_columns // _LANES),
+        columns=(lead, hop_length, _LANES * -(-n_columns // _LANES)),
         transform=(
             n,
             np.array(radices),
@@ -114,21 +101,6 @@ def band_tables(weights: NDArray[Any]) -> tuple[Any, ...]:
         counts.append(stop - first)
         parts.append(band[first:stop])
     return np.array(firsts), np.array(counts), np.concatenate(parts).astype(np.float32)
-
-
-def aligned(n: int) -> Float32:
-    """Return room for ``n`` float32 that begins on a border of 64 bytes."""
-    room = np.empty(n + _LANES, np.float32)
-    lead = -(room.ctypes.data // 4) % _LANES
-    return room[lead : lead + n]
-
-
-def _scratch(n: int) -> Float32:
-    """Return the calling thread's own room for ``n`` float32: fresh memory is slow."""
-    room: Float32 | None = getattr(_kept, "room", None)
-    if room is None or len(room) < n:
-        room = _kept.room = aligned(n)
-    return room[:n]
 
 
 def _radices(n: int) -> list[int] | None:

@@ -176,26 +176,25 @@ def _in_steps(padded: NDArray[Any]) -> NDArray[Any]:
 
 def _compiled_sums(y: Float32, sample_rate: int) -> tuple[_Sums, _Hops] | None:
     """Compute the same as :func:`_sums` and :func:`_hops`."""
-    n_frames = 1 + len(y) // HOP_LENGTH
-    layout = _layout(n_frames)
+    layout = _layout()
     if layout is None:
         return None
-    compiled = kernels()
-    waveform, shape = layout.laid_out(y, lead=N_FFT // 2)
+    n_frames = 1 + len(y) // HOP_LENGTH
+    n_more = layout.columns[2]  # the last frames, and those that fill up sixteen
     out = np.empty((n_frames, N_MELS + _N_SUMS + 1), np.float32)
-    compiled.feature_sums(
-        waveform,
-        shape,
+    hops = np.empty((4, n_frames + n_more), np.float32)
+    kernels().feature_sums(
+        y,
+        layout.columns,
         layout.transform,
         _mel_tables(sample_rate),
         np.ascontiguousarray(_magnitude_weights(sample_rate)[:, 1:_N_SUMS].T),
-        ROLLOFF_SHARE,
+        (ROLLOFF_SHARE, _ZERO),
         out,
+        hops,
     )
-    hops = np.empty(4 * layout.n_columns, np.float32)
-    compiled.hop_sums(waveform, shape, _ZERO, hops)
     sums = _Sums(out[:, :N_MELS], out[:, N_MELS:-1], out[:, -1])
-    return sums, _from_signs(y, *hops.reshape(4, -1))
+    return sums, _from_signs(y, *hops)
 
 
 def _from_signs(
@@ -211,10 +210,11 @@ def _from_signs(
     return _Hops(energy, crossings, opening)
 
 
-@lru_cache(maxsize=8)
-def _layout(n_frames: int) -> FrameLayout | None:
-    window = periodic_hann(N_FFT)
-    return frame_layout(window, n_fft=N_FFT, hop_length=HOP_LENGTH, n_frames=n_frames)
+@lru_cache(maxsize=1)
+def _layout() -> FrameLayout | None:
+    return frame_layout(
+        periodic_hann(N_FFT), n_fft=N_FFT, hop_length=HOP_LENGTH, lead=N_FFT // 2
+    )
 
 
 @lru_cache(maxsize=8)

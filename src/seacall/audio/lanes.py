@@ -12,8 +12,9 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic, models, overload, register_model
 
 N_LANES = 16
@@ -52,6 +53,10 @@ def _read(builder: Any, pointer: Any) -> Any:
 
 def _write(builder: Any, value: Any, pointer: Any) -> None:
     builder.store(value, pointer).align = 4
+
+
+compiled = njit(cache=True, nogil=True, error_model="numpy")
+"""Decorator of what is compiled; the machine code is kept on disk for the next time."""
 
 
 @intrinsic
@@ -186,3 +191,11 @@ def _offer(operator_: Any, instruction: str) -> None:
 _offer(operator.add, "fadd")
 _offer(operator.sub, "fsub")
 _offer(operator.mul, "fmul")
+
+
+@compiled
+def rows(n: int) -> Any:
+    """Return room for rows, on a border of 64 bytes: vectors do not straddle two."""
+    room = np.empty((n + 1) * N_LANES, np.float32)
+    lead = -(room.ctypes.data // 4) % N_LANES
+    return room[lead : lead + n * N_LANES]

@@ -48,7 +48,7 @@ def log_mel(y: Float32, profile: Profile) -> Float32:
     n_frames = 1 + (n_samples - profile.win_length) // profile.hop_length
     n_patches = n_frames // profile.n_frames
     n_frames = n_patches * profile.n_frames
-    layout = _layout(profile, n_frames) if kernels() else None
+    layout = _layout(profile) if kernels() else None
     if layout:
         mel = _compiled_sums(y, layout, n_frames, profile)
     else:
@@ -81,21 +81,19 @@ def _compiled_sums(
     """Compute the same as :func:`_sums`."""
     mel = np.empty((n_frames, profile.n_mels), np.float32)
     magnitude = profile.spectrum == "magnitude"
-    kernels().mel_sums(
-        *layout.laid_out(y), layout.transform, _band_tables(profile), magnitude, mel
-    )
+    bands = _band_tables(profile)
+    kernels().mel_sums(y, layout.columns, layout.transform, bands, magnitude, mel)
     return mel
 
 
 @lru_cache(maxsize=8)
-def _layout(profile: Profile, n_frames: int) -> FrameLayout | None:
+def _layout(profile: Profile) -> FrameLayout | None:
     if profile.precision == "double":
         return None
     return frame_layout(
         periodic_hann(profile.win_length),
         n_fft=profile.n_fft,
         hop_length=profile.hop_length,
-        n_frames=n_frames,
     )
 
 
