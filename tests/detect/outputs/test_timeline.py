@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as drawn
 
 from seacall.detect.outputs import write_outputs
-from seacall.detect.outputs.drawing import levels
+from seacall.detect.outputs.drawing import levels, svg
+from seacall.detect.outputs.gathered import Gathered
 from seacall.detect.outputs.listening import heard_of
-from seacall.detect.outputs.picture import Gathered
+from seacall.detect.outputs.picture import sections
 from seacall.detect.outputs.ticks import length_ticks, time_ticks
 
 HOUR = timedelta(hours=1)
@@ -87,7 +88,7 @@ def test_names_cannot_break_the_page(tmp_path):
 def test_a_gap_is_told_from_silence_and_from_calls():
     a = searched("/data/a.wav", duration_s=3_600)
     c = searched("/data/c.wav", duration_s=3_600, start=NOON + 3 * HOUR)
-    (section,) = gathered((a, [detected(a, 0, 1_800)]), (c, [])).sections()
+    (section,) = sections(gathered((a, [detected(a, 0, 1_800)]), (c, [])))
     (panel,) = section.panels
     per_hour = panel.shares.shape[1] // 4
     level = levels(panel.shares)[0].reshape(4, per_hour)
@@ -102,7 +103,7 @@ def test_one_short_call_in_a_year_is_seen():
     for day in range(360):
         one = searched(f"/data/{day}.wav", start=NOON + day * 24 * HOUR)
         found.append((one, [detected(one, 5, 6)] if day == 200 else []))
-    (section,) = gathered(*found).sections()
+    (section,) = sections(gathered(*found))
     overview, by_hour = section.panels
     assert (levels(overview.shares) > 0).sum() == 1
     assert np.argwhere(levels(by_hour.shares) > 0).tolist() == [[12, 200]]
@@ -116,7 +117,7 @@ def test_the_picture_stays_small_over_many_years(years):
     for day in range(0, 365 * years, 5):
         one = searched(f"/data/{day}.wav", start=NOON + day * 24 * HOUR)
         found.append((one, [detected(one)]))
-    (section,) = gathered(*found).sections()
+    (section,) = sections(gathered(*found))
     for panel in section.panels:
         assert panel.shares.shape[1] <= 400
         assert 2 <= len(panel.ticks) <= 13
@@ -125,13 +126,13 @@ def test_the_picture_stays_small_over_many_years(years):
 
 def test_folders_by_day_are_one_timeline_and_places_are_two():
     days = [searched(f"/data/{d}/a.wav", start=NOON + 24 * d * HOUR) for d in range(4)]
-    (section,) = gathered(*((one, []) for one in days), folder="parent").sections()
+    (section,) = sections(gathered(*((one, []) for one in days), folder="parent"))
     assert section.title == ""
     north = searched("/data/north/a.wav", duration_s=3_600)
     south = searched("/data/south/a.wav", duration_s=3_600)
     found = [(north, [detected(north)]), (south, [])]
-    sections = list(gathered(*found, folder="parent").sections())
-    assert [section.title for section in sections] == ["north", "south"]
+    places = list(sections(gathered(*found, folder="parent")))
+    assert [section.title for section in places] == ["north", "south"]
     # On a duty cycle they never fill an hour, and yet are two places.
     cycle = [
         (one, [])
@@ -141,8 +142,8 @@ def test_folders_by_day_are_one_timeline_and_places_are_two():
             for d in range(20)
         )
     ]
-    sections = list(gathered(*cycle, folder="parent").sections())
-    assert [section.title for section in sections] == ["north", "south"]
+    places = list(sections(gathered(*cycle, folder="parent")))
+    assert [section.title for section in places] == ["north", "south"]
 
 
 def test_the_page_says_what_was_never_detected_and_what_failed(tmp_path):
@@ -167,7 +168,7 @@ def test_recordings_without_a_date_are_shown_in_their_own_time(tmp_path):
     for k, one in enumerate(found):
         rows = [detected(one, 30, 40)] if k == 1 else []
         result.add_undated(one.path.name, heard_of(one, rows))
-    (section,) = result.sections()
+    (section,) = sections(result)
     (panel,) = section.panels
     assert panel.rows == ("0.wav", "1.wav", "2.wav")
     called = np.argwhere(levels(panel.shares) > 0)
@@ -184,7 +185,7 @@ def test_of_very_many_recordings_without_a_date_those_with_calls_are_drawn():
         one = searched(f"/data/{n}.wav", start=None)
         rows = [detected(one)] if n >= 190 else []
         result.add_undated(one.path.name, heard_of(one, rows))
-    (section,) = result.sections()
+    (section,) = sections(result)
     assert {f"{n}.wav" for n in range(190, 200)} <= set(section.panels[0].rows)
     assert section.notes == ("160 more recordings are not drawn.",)
 
@@ -207,3 +208,24 @@ def test_marks_lie_at_round_times():
     assert time_ticks(start, 24 * 60 * minute, 300)[0] == (30.5, "2019-06")
     assert time_ticks(start, 1_000_000, 60)[1] == (10.0, "12:00:10")
     assert length_ticks(60_000_000, 120)[4:6] == ((60.0, "1:00:00"), (75.0, "1:15:00"))
+
+
+@pytest.mark.parametrize("start", [None, NOON], ids=["undated", "dated"])
+def test_names_that_matplotlib_might_take_for_formulas_are_drawn(tmp_path, start):
+    names = ["$\\frac$.wav", "鯨.wav", "caf\udce9.wav", "a\nb.wav", "%s{}.wav"]
+    found = [
+        (one, [detected(one, label=f"$\\x_{n}$")])
+        for n, one in enumerate(searched(f"/data/{n}", start=start) for n in names)
+    ]
+    assert "frac" in page(tmp_path, *found) or start
+    assert (tmp_path / "timeline.png").exists()
+
+
+def test_twenty_four_recordings_are_not_taken_for_hours():
+    result = Gathered()
+    for n in range(24):
+        one = searched(f"/data/{n}.wav", start=None)
+        result.add_undated(one.path.name, heard_of(one, [detected(one)]))
+    (section,) = sections(result)
+    assert not section.panels[0].by_hour
+    assert svg(section.panels[0]).count(".wav</text>") == 24

@@ -25,7 +25,7 @@ LONGEST_LABEL = 27
 def svg(panel: Panel) -> str:
     """Draw a panel."""
     n_rows, n_columns = panel.shares.shape
-    row = HOURS_HEIGHT if n_rows == 24 and panel.rows[0] == "00:00" else ROW_HEIGHT
+    row = HOURS_HEIGHT if panel.by_hour else ROW_HEIGHT
     column = min(WIDTH / n_columns, WIDEST_COLUMN)
     top = TOP if panel.listened is None else EFFORT_HEIGHT + 6
     bottom = top + n_rows * row

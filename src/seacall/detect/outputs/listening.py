@@ -58,6 +58,14 @@ class Bins:
                     mine[label][b // factor] += value
 
 
+def merged(parts: Iterable[Bins], width_us: int) -> Bins:
+    """Add up what several counted, in bins of a width that theirs divide."""
+    total = Bins(width_us)
+    for bins in parts:
+        total.merge(bins)
+    return total
+
+
 @dataclass(frozen=True)
 class Heard:
     """What was heard of one recording, and the species in it."""

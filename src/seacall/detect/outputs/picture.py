@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seacall.detect.outputs.gathered import MOST_COLUMNS, Gathered
 from seacall.detect.outputs.listening import (
-    EPOCH,
     HOUR_US,
     SECOND_US,
     Bins,
-    Heard,
-    in_utc,
+    merged,
 )
 from seacall.detect.outputs.ticks import Tick, length_ticks, time_ticks
-from seacall.events import Searched
 
 MINUTE_US = 60 * SECOND_US
 DAY_US = 24 * HOUR_US
-FINEST = ((SECOND_US, 2 * HOUR_US), (MINUTE_US, 8 * DAY_US))
-"""Width of the bins that are counted, and up to which length of time; then hours."""
-MOST_COLUMNS = 400
 MOST_DAYS = 400
 """From more days than this a column of the picture by hour of day is several days."""
 MOST_SPECIES = 12
 MOST_FOLDERS = 12
-MOST_FILES = 40
 LISTENED = "listened"
+HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
 
 Shares = NDArray[np.float32]
 
@@ -52,6 +45,11 @@ class Panel:
     lengths: tuple[float, ...] | None = None
     """Columns of each row, where rows are recordings of their own length."""
 
+    @property
+    def by_hour(self) -> bool:
+        """Whether the rows are the hours of the day: many, and close together."""
+        return self.rows == HOURS
+
 
 @dataclass(frozen=True)
 class Section:
@@ -62,72 +60,11 @@ class Section:
     notes: tuple[str, ...] = ()
 
 
-@dataclass
-class Gathered:
-    """What the picture is made of, recording by recording."""
-
-    hours: dict[str, Bins] = field(default_factory=dict)
-    """By folder, in UTC."""
-    fine: dict[str, Bins] = field(default_factory=dict)
-    """The same in narrower bins, as long as the recordings are close enough for it."""
-    fine_us: int = SECOND_US
-    undated: dict[str, tuple[int, Bins]] = field(default_factory=dict)
-    """Name, length in us, and what was heard of recordings without a date."""
-    n_undated: int = 0
-    _first: int | None = None
-    _last: int | None = None
-
-    def add(self, searched: Searched, heard: Heard, *, folder: str) -> None:
-        """Count a recording whose date is known."""
-        dated = in_utc(heard, searched)
-        if not dated.stretches:
-            return
-        self.hours.setdefault(folder, Bins(HOUR_US)).add(dated)
-        edges = [edge for stretch in dated.stretches for edge in stretch]
-        self._first = min(edges + ([] if self._first is None else [self._first]))
-        self._last = max(edges + ([] if self._last is None else [self._last]))
-        self._widen(self._last - self._first)
-        if self.fine_us < HOUR_US:
-            self.fine.setdefault(folder, Bins(self.fine_us)).add(dated)
-
-    def _widen(self, span_us: int) -> None:
-        """Make the finer bins wider where there would be too many of them."""
-        width_us = next((w for w, longest in FINEST if span_us <= longest), HOUR_US)
-        if width_us == HOUR_US:
-            self.fine.clear()
-        elif width_us > self.fine_us:
-            self.fine = {f: _merged([b], width_us) for f, b in self.fine.items()}
-        self.fine_us = max(width_us, self.fine_us)
-
-    def add_undated(self, name: str, heard: Heard) -> None:
-        """Count a recording whose date is not known; the first with calls are drawn."""
-        if not heard.stretches:
-            return
-        self.n_undated += 1
-        silent = [n for n, (_, bins) in self.undated.items() if not bins.calls]
-        if len(self.undated) >= MOST_FILES:
-            if not heard.calls or not silent:
-                return
-            del self.undated[silent[-1]]
-        length_us = heard.stretches[-1][1]
-        # Widths are powers of two, so that those of all recordings fit one another.
-        finest = max(length_us / SECOND_US / MOST_COLUMNS, 1 / 16)
-        bins = Bins(round(2 ** math.ceil(math.log2(finest)) * SECOND_US))
-        bins.add(heard)
-        self.undated[name] = (length_us, bins)
-
-    @property
-    def span(self) -> tuple[datetime, datetime] | None:
-        """When the first and the last sample were heard, in UTC."""
-        if self._first is None or self._last is None:
-            return None
-        return _moment(self._first), _moment(self._last)
-
-    def sections(self) -> Iterator[Section]:
-        """Give what is to be drawn."""
-        yield from _dated_sections(self)
-        if self.undated:
-            yield _undated_section(self.undated, self.n_undated)
+def sections(gathered: Gathered) -> Iterator[Section]:
+    """Give what is to be drawn."""
+    yield from _dated_sections(gathered)
+    if gathered.undated:
+        yield _undated_section(gathered.undated, gathered.n_undated)
 
 
 def _dated_sections(gathered: Gathered) -> Iterator[Section]:
@@ -135,8 +72,8 @@ def _dated_sections(gathered: Gathered) -> Iterator[Section]:
     if not hours:
         return
     if not at_the_same_time(gathered):
-        fine = gathered.fine and _merged(gathered.fine.values(), gathered.fine_us)
-        yield _section("", _merged(hours.values(), HOUR_US), fine or None)
+        fine = gathered.fine and merged(gathered.fine.values(), gathered.fine_us)
+        yield _section("", merged(hours.values(), HOUR_US), fine or None)
         return
     order = sorted(hours, key=lambda f: (-_n_calls(hours[f]), f))
     for folder in sorted(order[:MOST_FOLDERS]):
@@ -155,7 +92,7 @@ def at_the_same_time(gathered: Gathered) -> bool:
     if sum(n > 1 for n in shared.values()) >= len(folders) > 1:
         return True
     parts = gathered.fine or folders
-    total = _merged(parts.values(), gathered.fine_us)
+    total = merged(parts.values(), gathered.fine_us)
     # Clocks drift: recordings that follow one another may overlap a little.
     twice_us = sum(max(0, e - total.width_us) for e in total.effort.values())
     return len(folders) > 1 and twice_us > 0.01 * sum(total.effort.values())
@@ -178,7 +115,7 @@ def _over_time(bins: Bins, species: Sequence[str]) -> Panel:
     first = min(bins.effort) * bins.width_us
     last = (max(bins.effort) + 1) * bins.width_us
     width_us = _column_width(last - first, bins.width_us)
-    coarse = _merged([bins], width_us)
+    coarse = merged([bins], width_us)
     start = first // width_us
     n = -(-last // width_us) - start
     effort = _row(coarse.effort, start, n)
@@ -208,7 +145,7 @@ def _by_hour_of_day(hours: Bins, label: str) -> Panel:
         title=label,
         note=f"Heard in {n_hours:,} of the {len(hours.effort):,} hours listened to. "
         f"Hour of the day in UTC; one column is {_in_words(per_column * DAY_US)}.",
-        rows=tuple(f"{hour:02d}:00" for hour in range(24)),
+        rows=HOURS,
         shares=_share(calls, effort),
         ticks=time_ticks(first * DAY_US, per_column * DAY_US, n),
     )
@@ -218,7 +155,7 @@ def _undated_section(undated: Mapping[str, tuple[int, Bins]], n_all: int) -> Sec
     longest = max(length_us for length_us, _ in undated.values())
     width_us = max(bins.width_us for _, bins in undated.values())
     n = -(-longest // width_us)
-    together = _merged((bins for _, bins in undated.values()), width_us)
+    together = merged((bins for _, bins in undated.values()), width_us)
     species = _by_presence(together)
     ticks = length_ticks(width_us, n)
     note = (
@@ -253,7 +190,7 @@ def _by_file(
 ) -> Panel:
     shares = []
     for _, bins in undated.values():
-        coarse = _merged([bins], width_us)
+        coarse = merged([bins], width_us)
         calls = _row(coarse.calls.get(label, {}), 0, n)
         shares.append(_share(calls, _row(coarse.effort, 0, n)))
     title = label or "No detections"
@@ -265,13 +202,6 @@ def _by_file(
 def _by_presence(bins: Bins) -> list[str]:
     """List species, those heard in most hours first."""
     return sorted(bins.calls, key=lambda label: (-len(bins.calls[label]), label))
-
-
-def _merged(parts: Iterable[Bins], width_us: int) -> Bins:
-    total = Bins(width_us)
-    for bins in parts:
-        total.merge(bins)
-    return total
 
 
 def _n_calls(bins: Bins) -> int:
@@ -313,7 +243,3 @@ def _in_words(width_us: int) -> str:
             return f"{n} {unit}{'s' if n > 1 else ''}"
     n_s = width_us / SECOND_US
     return f"{n_s:g} second{'' if n_s == 1 else 's'}"
-
-
-def _moment(time_us: int) -> datetime:
-    return EPOCH + timedelta(microseconds=time_us)

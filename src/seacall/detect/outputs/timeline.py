@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from html import escape
 
 from seacall.detect.outputs.drawing import LEVEL_NAMES, svg
+from seacall.detect.outputs.gathered import Gathered
 from seacall.detect.outputs.listening import heard_of, is_dated
-from seacall.detect.outputs.picture import Gathered, Section
+from seacall.detect.outputs.picture import Section, sections
 from seacall.detect.outputs.target import Take, Target
 from seacall.detect.outputs.timeline_png import write_png
 from seacall.events import Detection, Searched
@@ -24,11 +25,11 @@ def timeline_page(target: Target) -> Iterator[Take]:
     with target.text("timeline.html") as stream:
         counts = _Counts(target)
         yield counts.add
-        sections = list(counts.gathered.sections())
-        for part in _page(counts, sections):
+        drawn = list(sections(counts.gathered))
+        for part in _page(counts, drawn):
             stream.write(f"{part}\n")
         png = target.out / "timeline.png"
-        if write_png(png, sections):
+        if write_png(png, drawn):
             target.written.append(png)
         else:
             png.unlink(missing_ok=True)  # an earlier run's: it shows something else
@@ -64,15 +65,15 @@ class _Counts:
             self.gathered.add_undated(name, heard)
 
 
-def _page(counts: _Counts, sections: Sequence[Section]) -> Iterator[str]:
+def _page(counts: _Counts, drawn: Sequence[Section]) -> Iterator[str]:
     yield _HEAD
     yield "<header><h1>Detections over time</h1>"
     yield f"<p>{escape(_summary(counts))}</p>"
     yield _legend()
     yield "</header><main>"
-    if not any(section.panels for section in sections):
+    if not any(section.panels for section in drawn):
         yield "<p><strong>Nothing was heard: there is no time to show.</strong></p>"
-    for section in sections:
+    for section in drawn:
         yield from _section(section)
     absent = [name for name in counts.target.labels if name not in counts.labels]
     if absent and counts.heard_s > 0:

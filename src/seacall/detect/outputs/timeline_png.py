@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def write_png(path: Path, sections: Sequence[Section]) -> bool:
     if not drawn:
         return False
     figure = _figure(drawn)
-    with written_whole(path) as part:
+    with written_whole(path) as part, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a letter that the font does not have
         figure.savefig(part, format="png", dpi=DPI)
     return True
 
@@ -55,7 +57,7 @@ def _figure(drawn: Sequence[tuple[str, Panel]]) -> Any:
 
 
 def _height(panel: Panel) -> float:
-    return 1.4 if len(panel.rows) == 24 else 0.27 * len(panel.rows)
+    return 1.4 if panel.by_hour else 0.27 * len(panel.rows)
 
 
 def _draw(axes: Any, panel: Panel, folder: str) -> None:
@@ -78,13 +80,22 @@ def _draw(axes: Any, panel: Panel, folder: str) -> None:
     )
     if panel.lengths:
         _blank_behind(axes, panel.lengths, n_columns)
-    if n_rows != 24:
+    if not panel.by_hour:
         axes.hlines(range(1, n_rows), 0, n_columns, color="white", lw=1.5)
     title = f"{folder}: {panel.title}" if folder else panel.title
-    axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold")
-    every = 6 if n_rows == 24 else 1
+    # Names of files may hold dollars: they are no formulas.
+    axes.set_title(
+        _plain(title),
+        loc="left",
+        fontsize=10,
+        color=INK,
+        weight="bold",
+        parse_math=False,
+    )
+    every = 6 if panel.by_hour else 1
     places = [k if every > 1 else k + 0.5 for k in range(0, n_rows, every)]
-    axes.set_yticks(places, [_short(panel.rows[k]) for k in range(0, n_rows, every)])
+    names = [_short(panel.rows[k]) for k in range(0, n_rows, every)]
+    axes.set_yticks(places, names, parse_math=False)
     axes.set_xticks([p for p, _ in panel.ticks], [text for _, text in panel.ticks])
     axes.tick_params(labelsize=8, colors=SOFT, length=3)
     for spine in axes.spines.values():
@@ -112,4 +123,10 @@ def _legend(figure: Any) -> None:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 27 else f"{name[:26]}\N{HORIZONTAL ELLIPSIS}"
+    plain = _plain(name)
+    return plain if len(plain) <= 27 else f"{plain[:26]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _plain(text: str) -> str:
+    """Escape what is no letter in any font: of names that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
