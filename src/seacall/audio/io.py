@@ -207,9 +207,8 @@ def _blocks(sound: Sound, length: int) -> Iterator[tuple[int, NDArray[np.float32
         try:
             block = sound.read(length)
         except AudioError:
-            for good in sound.read_before_damage(length):
+            if len(good := sound.read_before_damage(length)):
                 yield position, good
-                position += len(good)
             raise
         if not len(block):
             return

@@ -27,9 +27,12 @@ EXACT_FORMATS = frozenset(
 )
 """Formats in which a jump to a sample arrives at that sample."""
 _INT16_SCALE = np.float32(1 / 32_768)
+_WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
+_WIDTHS |= {"FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
+"""Bytes of a sample."""
 _UNKNOWN_LENGTH = 1 << 62  # libsndfile says 2^63 - 1
-_STEP_LENGTH = 1_024
-"""Samples read at once where a block could not be decoded, to keep those before."""
+_STEP_LENGTH = 65_536
+"""Samples read at once on the way to others."""
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Sound:
                 self._seek(start)
             return
         while self.position < start:
-            if not len(self.read(min(_STEP_LENGTH * 64, start - self.position))):
+            if not len(self.read(min(_STEP_LENGTH, start - self.position))):
                 return
 
     def read(self, length: int) -> NDArray[np.float32]:
@@ -65,8 +68,7 @@ class Sound:
         Raises
         ------
         AudioError
-            If the samples cannot be decoded. The position is that of the first that
-            could not, if the one before was read.
+            If the samples cannot be decoded; the position stays.
         """
         try:
             block = self._decoded(length)
@@ -76,15 +78,21 @@ class Sound:
         self.position += len(block)
         return block
 
-    def read_before_damage(self, length: int) -> Iterator[NDArray[np.float32]]:
-        """Yield blocks as far as they can be decoded, then raise as :meth:`read`."""
-        self._seek(self.position)
-        end = self.position + length
-        while self.position < end:
-            block = self.read(min(_STEP_LENGTH, end - self.position))
-            if not len(block):
-                return
-            yield block
+    def read_before_damage(self, length: int) -> NDArray[np.float32]:
+        """Read what can be decoded of a block that cannot, shape ``(n, n_channels)``.
+
+        The decoder is of no use after a failure, and does not say how far it came: a
+        new one writes over values that are no numbers.
+        """
+        block = np.full((length, self.recording.n_channels), np.nan, np.float32)
+        try:
+            with _sound(self.recording.path, self.view) as sound:
+                sound.seek(self.position)
+                sound.read(length, dtype="float32", always_2d=True, out=block)
+        except (soundfile.LibsndfileError, AudioError):
+            pass  # the caller raises what came first
+        missing = np.isnan(block).any(axis=1)
+        return block[: int(missing.argmax()) if missing.any() else length]
 
     def _decoded(self, length: int) -> NDArray[np.float32]:
         if self.sound.subtype == "PCM_16":  # five times faster than to float
@@ -224,7 +232,9 @@ def _promised_samples(sound: soundfile.SoundFile) -> int | None:
             n_found = int(rest.split("should be")[1].strip(" )"))
             if n_bytes in {0, 0xFFFFFFFF} or n_found <= 0:
                 return None
-            return int(n_bytes // max(1, n_found // max(1, sound.frames)))
+            width = sound.channels * _WIDTHS.get(sound.subtype, 1 << 30)
+            # A part of a sample may be there, so that the missing bytes are rounded up.
+            return int(sound.frames - (n_found - n_bytes) // width)
     return None
 
 

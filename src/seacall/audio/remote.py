@@ -187,21 +187,25 @@ def _asked(path: Path, question: Callable[[], R]) -> R:
             return question()
         except AudioError:
             raise
-        except _FINAL as error:
-            raise AudioError(_refused(path, error)) from error
         # Every store has errors of its own, some no OSError (aiohttp, botocore).
         except Exception as error:
-            if pause_s is None or _is_hopeless(error):
+            if isinstance(error, _FINAL) and not _is_network(error.__cause__):
+                raise AudioError(_refused(path, error)) from error
+            if pause_s is None or "Credentials" in type(error).__name__:
+                reason = error.__cause__ if isinstance(error, _FINAL) else error
                 raise AudioError(
-                    f"{path}: cannot be read ({_reason(error)}); "
+                    f"{path}: cannot be read ({_reason(reason or error)}); "
                     "check the address, the network and the credentials"
                 ) from error
         time.sleep(pause_s)
     raise AssertionError("unreachable")
 
 
-def _is_hopeless(error: Exception) -> bool:
-    return "Credentials" in type(error).__name__ or isinstance(error, (TypeError,))
+def _is_network(error: BaseException | None) -> bool:
+    """Say whether a file only seems to be missing: fsspec says so of silent servers."""
+    if isinstance(error, OSError):
+        return not isinstance(error, _FINAL)
+    return int(getattr(error, "status", 0) or 0) >= 500
 
 
 def _refused(path: Path, error: Exception) -> str:
@@ -220,6 +224,6 @@ def _key(path: Path) -> str:
     return str(cast("Any", path).path)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split()).rstrip(".")
     return text or type(error).__name__
