@@ -14,7 +14,17 @@ from typing import Annotated
 
 import typer
 
-from seacall.cli import build, detect, evaluate, info, judge, simulate, survey, train
+from seacall.cli import (
+    build,
+    detect,
+    evaluate,
+    export,
+    info,
+    judge,
+    simulate,
+    survey,
+    train,
+)
 from seacall.cli.console import EXIT_INTERRUPTED, EXIT_USAGE, guarded
 
 app = typer.Typer(
@@ -59,6 +69,7 @@ for verb in (
     survey.survey,
     detect.detect,
     info.info,
+    export.export,
 ):
     app.command()(verb)
 

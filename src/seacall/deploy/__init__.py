@@ -1,0 +1,1 @@
+"""Take a model elsewhere: graphs, proofs that they answer alike, smaller networks."""
