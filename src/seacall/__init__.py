@@ -10,9 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seacall.config import PROFILES, FrontEndSettings, Profile
+    from seacall.config import PROFILES, DetectRun, FrontEndSettings, Profile
     from seacall.detect.classify import classify, classify_recording
     from seacall.detect.files import classify_paths
+    from seacall.detect.recordings import detect_in_scores, detect_recordings
     from seacall.errors import SeacallError
     from seacall.learn.distill import DistillationLoss, distill_train
     from seacall.models.backend import load_classifier
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AudioTransformerStudent": "seacall.models.student",
+    "DetectRun": "seacall.config",
     "DistillationLoss": "seacall.learn.distill",
     "FrontEndSettings": "seacall.config",
     "PROFILES": "seacall.config",
@@ -32,6 +34,8 @@ _HOMES = {
     "classify": "seacall.detect.classify",
     "classify_paths": "seacall.detect.files",
     "classify_recording": "seacall.detect.classify",
+    "detect_in_scores": "seacall.detect.recordings",
+    "detect_recordings": "seacall.detect.recordings",
     "distill_train": "seacall.learn.distill",
     "load_classifier": "seacall.models.backend",
     "load_model_for_inference": "seacall.models.network",
@@ -48,6 +52,7 @@ _NEED_TORCH = (
 __all__ = [
     "PROFILES",
     "AudioTransformerStudent",
+    "DetectRun",
     "DistillationLoss",
     "FrontEndSettings",
     "Profile",
@@ -56,6 +61,8 @@ __all__ = [
     "classify",
     "classify_paths",
     "classify_recording",
+    "detect_in_scores",
+    "detect_recordings",
     "distill_train",
     "load_classifier",
     "load_model_for_inference",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,15 +18,10 @@ from seacall.cli.engine import Address, EngineName, ScratchFolder, engine_for
 from seacall.cli.options import Config, Json, Quiet, Verbose, console_for
 from seacall.config import DetectRun
 from seacall.errors import SettingsError
-from seacall.taxonomy import level_matrix
 
 if TYPE_CHECKING:
-    from seacall.detect.archive import ArchiveResult, Engine, Plan, Progress
-    from seacall.detect.store import Store
-    from seacall.models.checkpoint import Card
+    from seacall.detect.archive import ArchiveResult, Progress
 
-CLIPS = "clips"
-"""Format beside those of `seacall.detect.outputs`: all clips, detections or not."""
 _TABLES = frozenset({".csv", ".txt", ".tsv", ".json", ".parquet"})
 
 Model = Annotated[
@@ -184,17 +178,27 @@ def detect(
     if out is None and from_scores is None:
         _print_clips(named, file_list, run, console, as_json=as_json)
         return
+    from seacall.detect.recordings import detect_in_scores, detect_recordings
+
     _check_out(out)
     folder = out or from_scores
     assert folder is not None
     if from_scores is not None:
         _refuse_both(named, file_list)
-        result, written = _from_scores(from_scores, folder, run, console)
+        result = detect_in_scores(from_scores, folder, run)
     else:
-        result, written = _listen(named, file_list, folder, run, console, workers, made)
-    lines = [*_lines(result), *(f"written: {path}" for path in written)]
-    values = {**vars(result), "written": [str(path) for path in written]}
-    print_result(lines, values, as_json=as_json)
+        recordings = _recordings(named, file_list)
+        with console.live():
+            result = detect_recordings(
+                recordings,
+                folder,
+                run,
+                n_workers=workers,
+                engine=made,
+                watch=_watch(console),
+            )
+    keep_settings(run, folder, console, resume=False)
+    print_result(_lines(result), vars(result), as_json=as_json)
     finish_with_failures(list(result.failures.values()), console)
 
 
@@ -208,11 +212,12 @@ def _print_clips(
 ) -> None:
     """Print one row for each clip: quick, and nothing is kept."""
     from seacall.detect.files import classify_paths
+    from seacall.detect.recordings import plan_of
     from seacall.models.backend import load_classifier
 
     if run.channel == "each":
         raise SettingsError("channel each: rows are not printed by channel; give -o")
-    plan = _plan(run)
+    plan = plan_of(run)
     classifier = load_classifier(plan.model)
     classifier.card = plan.card
     clips: list[dict[str, Any]] = []
@@ -228,88 +233,6 @@ def _print_clips(
         )
     print_result([], result.as_dict() | {"clips": clips}, as_json=as_json)
     finish_with_failures(list(result.failures.values()), console)
-
-
-def _listen(
-    named: list[str],
-    file_list: Path | None,
-    out: Path,
-    run: DetectRun,
-    console: Console,
-    workers: int | None,
-    engine: Callable[[Store], Engine | None],
-) -> tuple[ArchiveResult, list[Path]]:
-    from seacall.detect.archive import default_workers, listen, summary_of
-    from seacall.detect.store import Store
-
-    plan = _plan(run)
-    recordings = _recordings(named, file_list)
-    with Store(out) as store, console.live():
-        keep_settings(run, out, console, resume=False)
-        progress = listen(
-            recordings,
-            store,
-            plan,
-            n_workers=workers or default_workers(),
-            engine=engine(store),
-            watch=_watch(console),
-        )
-        result = summary_of(store, plan.card, run.detect, progress)
-        return result, _write(store, plan.card, run, out)
-
-
-def _from_scores(
-    earlier: Path, out: Path, run: DetectRun, console: Console
-) -> tuple[ArchiveResult, list[Path]]:
-    from seacall.detect.archive import summary_of
-    from seacall.detect.rescore import card_for
-    from seacall.detect.store import Store
-
-    with Store(earlier, writable=False) as store:
-        card = card_for(store, run)
-        keep_settings(run, out, console, resume=False)
-        result = summary_of(store, card, run.detect)
-        return result, _write(store, card, run, out)
-
-
-def _write(store: Any, card: Card, run: DetectRun, out: Path) -> list[Path]:
-    from seacall.detect.archive import found_in
-    from seacall.detect.clip_rows import write_clips
-    from seacall.detect.outputs import write_outputs
-
-    names, _ = level_matrix(card.labels[:-1], run.detect.level)
-    written = write_outputs(
-        out,
-        lambda: found_in(store, card, run.detect),
-        formats=[name for name in run.formats if name != CLIPS],
-        labels=names,
-    )
-    return [
-        *written,
-        *([write_clips(out, store, card)] if CLIPS in run.formats else []),
-    ]
-
-
-def _plan(run: DetectRun) -> Plan:
-    from seacall.detect.archive import Plan
-    from seacall.models.checkpoint import read_card
-    from seacall.models.decide import with_thresholds
-    from seacall.models.shipped import shipped_folder
-
-    model = Path(run.model) if run.model else None
-    card = with_thresholds(read_card(model or shipped_folder()), run.threshold)
-    if isinstance(run.channel, int) or run.channel == "mean":
-        channel = run.channel if isinstance(run.channel, int) else None
-        front_end = card.front_end.with_channel(channel)
-        card = card.model_copy(update={"front_end": front_end})
-    return Plan(
-        model,
-        card,
-        hop_s=run.hop_s,
-        each_channel=run.channel == "each",
-        time_pattern=run.time_pattern,
-        timezone=run.timezone,
-    )
 
 
 def _recordings(named: list[str], file_list: Path | None) -> list[Path]:
@@ -355,7 +278,7 @@ def _lines(result: ArchiveResult) -> list[str]:
     if result.doubts:
         first = next(iter(result.doubts.values()))
         lines.append(f"time in doubt: {len(result.doubts)} recordings; {first}")
-    return lines
+    return [*lines, *(f"written: {path}" for path in result.written)]
 
 
 def _channel(text: str | None) -> int | str | None:

@@ -101,6 +101,8 @@ class ArchiveResult:
     """Reason for each recording that failed, wholly or in part, by path."""
     doubts: dict[str, str] = field(default_factory=dict)
     """Why the time of a recording is not known beyond doubt, by path."""
+    written: list[str] = field(default_factory=list)
+    """Files, and folders with one for each recording."""
 
 
 def listen(
