@@ -178,7 +178,7 @@ def run(seacall, tiny_model, archive, tmp_path):
 def test_a_folder_of_results_and_what_was_found(run, tmp_path):
     ended = run()
     assert ended.code == 0, ended.err
-    assert "2 recordings, 0.00 h heard" in ended.out
+    assert "2 recordings, 0.00 h; " in ended.out
     assert f"written: {tmp_path / 'out' / 'detections.csv'}" in ended.out
     rows = detections_in(tmp_path / "out")
     assert rows

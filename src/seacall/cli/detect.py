@@ -268,13 +268,7 @@ def _watch(console: Console) -> Any:
 
 
 def _lines(result: ArchiveResult) -> list[str]:
-    counts = sorted(result.detections.items(), key=lambda item: -item[1])
-    n = sum(result.detections.values())
-    what = ", ".join(f"{label} {count}" for label, count in counts)
-    lines = [
-        f"{result.n_recordings} recordings, {result.heard_s / 3600:.2f} h heard",
-        f"{n} detections{': ' + what if what else ''}",
-    ]
+    lines = [result.summary()]
     if result.doubts:
         first = next(iter(result.doubts.values()))
         lines.append(f"time in doubt: {len(result.doubts)} recordings; {first}")

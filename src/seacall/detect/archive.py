@@ -104,6 +104,16 @@ class ArchiveResult:
     written: list[str] = field(default_factory=list)
     """Files, and folders with one for each recording."""
 
+    def summary(self) -> str:
+        """Say in one line what was heard and found."""
+        counts = sorted(self.detections.items(), key=lambda item: (-item[1], item[0]))
+        what = ", ".join(f"{label} {count}" for label, count in counts)
+        n = sum(self.detections.values())
+        return (
+            f"{self.n_recordings} recordings, {self.heard_s / 3600:.2f} h; "
+            f"{n} detections{': ' + what if what else ''}"
+        )
+
 
 def listen(
     paths: Sequence[Path],

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 import torch
 
+from seacall.audio.locate import find_recordings
 from seacall.config import (
     DEFAULT_PROFILE,
+    DetectRun,
     DistillRun,
     FrontEndChoice,
     TrainRun,
@@ -20,14 +22,14 @@ from seacall.config import (
 )
 from seacall.data.prepare import PrepareSettings, prepare_dataset
 from seacall.data.simulate import SimulationSettings, simulate_dataset
-from seacall.detect.files import FilesResult, classify_paths
+from seacall.detect.archive import ArchiveResult
+from seacall.detect.recordings import detect_recordings
 from seacall.errors import SettingsError
 from seacall.learn import runs
 from seacall.learn.context import RunContext
 from seacall.learn.evaluation import MODEL
 from seacall.learn.observe import Observer
 from seacall.learn.text import measured_on, table
-from seacall.models.backend import load_classifier
 from seacall.models.checkpoint import ONNX_NAME, WEIGHTS_NAME, Card
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ T = TypeVar("T")
 SIMULATED = "The sounds are simulated: these figures say nothing about real animals."
 TEACHER_EPOCHS = 14
 """Enough to learn from and short enough to wait for: a real run has 60."""
+HEARD_FORMATS = ("csv", "raven", "clips", "timeline")
 _MARKER = ".seacall-demo"
 
 
@@ -46,7 +49,7 @@ class DemoResult:
     simulated: bool
     teacher: Card
     student: Card
-    classified: FilesResult
+    heard: ArchiveResult
     failures: list[str]
     """Reasons of what was left out."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -59,7 +62,7 @@ class DemoResult:
             "seconds": {k: round(v, 1) for k, v in self.seconds.items()},
             "teacher": self.teacher.metrics,
             "student": self.student.metrics,
-            "classified": self.classified.as_dict(),
+            "heard": vars(self.heard),
         }
 
     def lines(self) -> list[str]:
@@ -85,11 +88,12 @@ class DemoResult:
             *table(rows),
             "",
             f"student: {100 * fewer:.2f} % fewer parameters than the teacher",
-            f"classified: {self.classified.summary()}",
+            f"heard: {self.heard.summary()}",
             f"times: {times}",
             f"reports: {self.out / 'student' / 'report.html'}, "
             f"{self.out / 'teacher' / 'report.html'}",
-            f"try: seacall detect RECORDING -m {self.out / 'student'}",
+            f"detections: {self.out / 'heard'}",
+            f"try: seacall detect RECORDINGS -m {self.out / 'student'} -o OUT",
         ]
 
 
@@ -104,7 +108,7 @@ def run_demo(
     n_workers: int,
     observer: Observer,
 ) -> DemoResult:
-    """Prepare, train a teacher, distil a student, evaluate both, classify recordings.
+    """Prepare, train a teacher, distil a student, evaluate both, and listen.
 
     Parameters
     ----------
@@ -170,13 +174,13 @@ def run_demo(
         "student",
         lambda: runs.distill(out / "teacher", student_run, context("student")),
     )
-    classified = clock.run(
-        "classify",
-        lambda: classify_paths(
-            [out / "dataset" / "test"],
-            load_classifier(out / "student"),
-            out=out / "classified.csv",
-            progress=observer.progress,
+    heard = clock.run(
+        "listen",
+        lambda: detect_recordings(
+            find_recordings(out / "dataset" / "test"),
+            out / "heard",
+            DetectRun(model=str(out / "student"), formats=HEARD_FORMATS),
+            n_workers=n_workers,
         ),
     )
     return DemoResult(
@@ -184,7 +188,7 @@ def run_demo(
         simulated=data is None,
         teacher=teacher.card,
         student=student.card,
-        classified=classified,
+        heard=heard,
         failures=[failure.reason for failure in report.failures],
         seconds=clock.seconds,
     )
