@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from seacall.learn.calibrate import calibration_temperature
+from seacall.learn.even_alarms import evened_apart
 from seacall.learn.metrics import (
     FloatArray,
     IntArray,
@@ -105,8 +106,9 @@ def count_tables(
         By kind, each ``(n_deployments, ...)``: confusion matrices for ``species``,
         ``family``, ``group`` and ``recordings``; ``pairs`` (2): pairs of species and
         deployment whose pooled clips are wrong, right; and unless it is a look-up,
-        ``bins`` and ``raw_bins`` of `seacall.learn.metrics.reliability_bins`, and
-        ``fall_back`` (4, 2): by level, the last for no answer, wrong and right.
+        ``bins`` and ``raw_bins`` of `seacall.learn.metrics.reliability_bins`,
+        ``fall_back`` (4, 2): by level, the last for no answer, wrong and right, and
+        ``evened``: as ``species``, after `seacall.learn.even_alarms.evened_apart`.
     """
     groups, targets = asked.groups, asked.targets
     tables: dict[str, FloatArray] = {
@@ -120,6 +122,9 @@ def count_tables(
         tables["bins"] = reliability_bins(targets, scores, groups=groups)
         tables["raw_bins"] = reliability_bins(targets, raw, groups=groups)
         tables["fall_back"] = _fall_back_table(scores, asked)
+        logits = np.log(np.maximum(raw, np.finfo(np.float64).tiny))
+        evened = softmax(evened_apart(logits, targets, asked.deployments), axis=1)
+        tables["evened"] = _level_table(evened, asked, targets, groups, "species")
     return {kind: table.astype(np.float64) for kind, table in tables.items()}
 
 

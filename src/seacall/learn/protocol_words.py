@@ -19,7 +19,13 @@ from seacall.learn.remarks import FEW_DEPLOYMENTS, Remark
 from seacall.learn.text import table
 
 DASH = "\u2013"
-MAIN = ("macro_f1", "accuracy", "balanced_accuracy", "weighted_f1")
+MAIN = (
+    "macro_f1",
+    "evened_macro_f1",
+    "accuracy",
+    "balanced_accuracy",
+    "weighted_f1",
+)
 COARSE = (
     "family_balanced_accuracy",
     "group_balanced_accuracy",
@@ -41,6 +47,7 @@ CALIBRATION = ("calibration_error_raw", "calibration_error")
 CSV_COLUMNS = ("protocol", "leaky", "system", "kind", "figure", "value", "low", "high")
 
 _SHORT = {
+    "evened_macro_f1": "evened",
     "family_balanced_accuracy": "family",
     "group_balanced_accuracy": "group",
     "recording_macro_f1": "recordings F1",
