@@ -43,7 +43,7 @@ def _figure(drawn: Sequence[tuple[str, Panel]]) -> Any:
     from matplotlib.figure import Figure
 
     heights = [_height(panel) for _, panel in drawn]
-    margin, legend = 0.75, 0.7  # inches above each panel, and for the legend
+    margin, legend = 0.75, 0.75  # inches above each panel, and for the legend
     total = sum(heights) + margin * len(heights) + legend
     figure = Figure(figsize=(11, total), facecolor="white")
     FigureCanvasAgg(figure)
@@ -85,13 +85,14 @@ def _draw(axes: Any, panel: Panel, folder: str) -> None:
     title = f"{folder}: {panel.title}" if folder else panel.title
     # Names of files may hold dollars: they are no formulas.
     axes.set_title(
-        _plain(title),
+        _short(title, 60),
         loc="left",
         fontsize=10,
         color=INK,
         weight="bold",
         parse_math=False,
     )
+    axes.set_title(panel.note, loc="right", fontsize=8, color=SOFT)
     every = 6 if panel.by_hour else 1
     places = [k if every > 1 else k + 0.5 for k in range(0, n_rows, every)]
     names = [_short(panel.rows[k]) for k in range(0, n_rows, every)]
@@ -118,13 +119,21 @@ def _legend(figure: Any) -> None:
     ]
     patches[0].set_hatch("////")
     figure.legend(
-        handles=patches, loc="lower center", ncols=6, fontsize=8, frameon=False
+        handles=patches,
+        title="Blue: share of the time listened to in which the species was detected",
+        title_fontsize=8,
+        loc="lower center",
+        ncols=6,
+        fontsize=8,
+        frameon=False,
     )
 
 
-def _short(name: str) -> str:
+def _short(name: str, longest: int = 27) -> str:
     plain = _plain(name)
-    return plain if len(plain) <= 27 else f"{plain[:26]}\N{HORIZONTAL ELLIPSIS}"
+    if len(plain) <= longest:
+        return plain
+    return f"{plain[: longest - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _plain(text: str) -> str:
