@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from killing import VICTIM, KillingJob
 from listening import archive, assert_same, kept, plainly, plan_for, record, run
 from sounds import noise, write_wav
+from wav_bytes import chunk, fmt, harp, wave
 
 from seacall.detect import archive as module
 from seacall.detect.archive import found_in, listen, summary_of
@@ -20,6 +22,7 @@ from seacall.detect.units import tasks_of
 from seacall.detect.workers import score_here, score_in_processes
 from seacall.detection import DetectSettings
 from seacall.errors import SettingsError
+from seacall.models.decide import with_thresholds
 
 RATE = 16_000
 
@@ -243,3 +246,45 @@ def test_the_ledger_is_small(recordings, tiny_model, tmp_path):
     db.close()
     assert n_clips > 50
     assert n_bytes < 50_000 + 60 * n_clips
+
+
+def test_a_duty_cycle_puts_each_detection_where_it_was(tiny_model, tmp_path):
+    """Two seconds at noon, four an hour later, one right behind the other in a file."""
+    noon = datetime(2019, 5, 1, 12, tzinfo=UTC)
+    y = noise(sample_rate=RATE, duration_s=6.0)
+    samples = (y * 32_767).astype("<i2").tobytes()
+    records = [
+        (noon.replace(tzinfo=None), 2 * RATE),
+        (noon.replace(hour=13, tzinfo=None), 4 * RATE),
+    ]
+    # A false rate, as these files have: that of the records counts.
+    head = fmt(rate=2 * RATE)
+    blank = harp(records, data_offset=0, rate=RATE)
+    offset = 12 + len(head) + len(blank) + 8
+    path = tmp_path / "X_A_190501_120000.x.wav"
+    path.write_bytes(
+        wave(
+            head,
+            harp(records, data_offset=offset, rate=RATE),
+            chunk(b"data", samples),
+        )
+    )
+    plan = plan_for(tiny_model)
+    card = with_thresholds(plan.card, ["0"])
+    with Store(tmp_path / "out") as store:
+        listen([path], store, plan)
+        scores = kept(store, plan)
+        ((searched, found),) = found_in(store, card, DetectSettings(max_gap_s=60))
+    assert list(scores) == [(path.name, 0, 0), (path.name, 0, 2 * RATE)]
+    assert searched.heard == ((0.0, 6.0),)
+    assert searched.recording is not None
+    assert searched.recording.duration_s == 6.0
+    assert {(d.start_s, d.end_s, d.start) for d in found} == {
+        (0.0, 2.0, noon),
+        (2.0, 6.0, noon.replace(hour=13)),
+    }
+    own = write_wav(tmp_path / "own.wav", y[2 * RATE :], RATE)
+    (expected,) = plainly([own], plan).values()
+    np.testing.assert_allclose(
+        scores[path.name, 0, 2 * RATE][:, 1:], expected[:, 1:], atol=1e-5
+    )
