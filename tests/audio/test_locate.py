@@ -45,6 +45,24 @@ def test_what_macos_leaves_and_hidden_folders_are_left_out(tmp_path: Path) -> No
     assert names_in(tmp_path) == ["a.wav", "c/e.flac"]
 
 
+def test_a_folder_that_may_not_be_searched_is_left_out_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "a/1.wav", "lost+found/2.wav", "$RECYCLE.BIN/3.wav")
+    scandir = os.scandir
+
+    def refuse(folder: str) -> object:
+        if Path(folder).name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert names_in(tmp_path) == ["a/1.wav"]
+    assert "lost+found: left out" in caplog.text
+    with pytest.raises(AudioError, match="cannot be searched"):
+        io.find_recordings(tmp_path / "lost+found")
+
+
 def test_a_hidden_folder_that_is_named_is_searched(tmp_path: Path) -> None:
     touch(tmp_path, ".cache/a.wav")
     assert names_in(tmp_path / ".cache") == ["a.wav"]

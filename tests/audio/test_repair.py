@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io as memory
 import os
 import struct
@@ -194,6 +195,17 @@ def test_a_cut_off_file_gives_all_samples_before_the_cut_and_then_an_error(
     if io.seekable(recording):
         assert len(y) == recording.n_samples
         np.testing.assert_array_equal(y, whole[: len(y)])
+
+
+def test_a_cut_off_wav_of_compressed_blocks_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    content = write(path, subtype="IMA_ADPCM")
+    whole = io.read(path)[0]
+    path.write_bytes(content[: len(content) // 2])
+    y, failure = read_to_the_end(path)
+    assert "bytes of samples are there" in failure
+    assert 0.4 * len(whole) < len(y) < 0.6 * len(whole)
+    np.testing.assert_array_equal(y, whole[: len(y)])
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
@@ -411,3 +423,16 @@ def test_the_end_of_every_whole_flac_is_found() -> None:
             reach = flac_reach(memory.BytesIO(file.getvalue()))
             assert reach is not None
             assert (reach.n_samples, reach.is_whole) == (n, True)
+
+
+@pytest.mark.real
+def test_real_recordings_are_whole_and_as_long_as_is_known(real_data: Path) -> None:
+    with (real_data / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["set"] != "weights"]
+    for row in rows[::5]:
+        recording = io.probe_whole(real_data / row["file_name"])
+        assert recording.repaired == ""
+        if io.seekable(recording):
+            assert recording.duration_s == pytest.approx(
+                float(row["duration_s"]), abs=1e-3
+            )

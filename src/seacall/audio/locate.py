@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,10 @@ AUDIO_SUFFIXES = frozenset(
 )
 """Endings of file names that a search for recordings picks up, in lower case."""
 
+logger = logging.getLogger(__name__)
+
+_SYSTEM = frozenset({"$RECYCLE.BIN", "System Volume Information"})
+"""Folders that Windows makes on every drive."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z][A-Za-z0-9+.-]+)*://")
 
 
@@ -155,21 +160,26 @@ def _walk(top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[st
                     continue
                 seen.add((status.st_dev, status.st_ino))
                 for entry in entries:
-                    if entry.name.startswith("."):
+                    if entry.name.startswith(".") or entry.name in _SYSTEM:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     elif entry.is_symlink() and entry.is_dir():
                         links.append(entry.path)
-                    elif _wanted(entry.name) and _there(entry):
+                    elif _wanted(entry.name) and entry.is_file():
                         yield entry.path
         except OSError as error:
-            raise AudioError(
-                f"{folder}: cannot be searched ({error.strerror}); "
-                "check its permissions, or name what lies in it"
-            ) from error
+            _left_out(folder, error, is_top=folder == top)
 
 
-def _there(entry: os.DirEntry[str]) -> bool:
-    """Say whether an entry is a file, or whatever else than a folder has its name."""
-    return entry.is_file()
+def _left_out(folder: str, error: OSError, *, is_top: bool) -> None:
+    """Warn of a folder that cannot be searched, or raise if it was asked for.
+
+    Drives have folders that only their owner may look into (``lost+found``).
+    """
+    if is_top or not isinstance(error, (PermissionError, FileNotFoundError)):
+        raise AudioError(
+            f"{folder}: cannot be searched ({error.strerror}); "
+            "check its permissions, or name what lies in it"
+        ) from error
+    logger.warning("%s: left out, cannot be searched (%s)", folder, error.strerror)

@@ -195,10 +195,16 @@ def _asked(path: Path, question: Callable[[], R]) -> R:
                 reason = error.__cause__ if isinstance(error, _FINAL) else error
                 raise AudioError(
                     f"{path}: cannot be read ({_reason(reason or error)}); "
-                    "check the address, the network and the credentials"
+                    f"{_advice(error)}"
                 ) from error
         time.sleep(pause_s)
     raise AssertionError("unreachable")
+
+
+def _advice(error: Exception) -> str:
+    if "Credentials" in type(error).__name__:
+        return "give credentials, or set FSSPEC_S3_ANON=true for public data"
+    return "check the address, the network and the credentials"
 
 
 def _is_network(error: BaseException | None) -> bool:

@@ -18,6 +18,8 @@ from seacall.errors import AudioError
 _STALE_BYTES = 1 << 16
 """Behind the samples and in no chunk: a header that was last renewed in between."""
 _FOUR_GIB = 1 << 32
+_PLAIN = frozenset({1, 3, 6, 7})
+"""Tags of formats whose blocks are single samples: integers, floats, A-law, u-law."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ def _examine_riff(stream: BinaryIO, riff: Riff) -> Repair:
     promised = data.promised
     cut_off = ""
     if promised is not None and (promised - n_bytes) // form.block_align > 0:
-        cut_off = shortfall(promised // form.block_align, n_bytes // form.block_align)
+        cut_off = f"{n_bytes} of {promised} bytes of samples are there"
+        if form.tag in _PLAIN:
+            n = promised // form.block_align
+            cut_off = shortfall(n, n_bytes // form.block_align)
     if not repaired and not cut_off:
         return Repair()
     head = _wav_head(read_chunk(stream, _chunk(riff, "fmt ")), n_bytes)
