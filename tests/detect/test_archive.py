@@ -16,7 +16,7 @@ from sounds import noise, write_wav
 from wav_bytes import chunk, fmt, harp, wave
 
 from seacall.detect import archive as module
-from seacall.detect.archive import found_in, listen, summary_of
+from seacall.detect.archive import ArchiveResult, found_in, listen
 from seacall.detect.store import LEDGER_NAME, Store
 from seacall.detect.units import tasks_of
 from seacall.detect.workers import score_here, score_in_processes
@@ -109,6 +109,13 @@ def test_a_stopped_run_goes_on_inside_a_recording(recordings, tiny_model, tmp_pa
     assert len(asked) == sum(map(len, tasks)) - 4
 
 
+def counted(store, plan):
+    result = ArchiveResult()
+    for searched, found in found_in(store, plan.card, DetectSettings()):
+        result.add(searched, found)
+    return result
+
+
 def _units(out, recordings, plan):
     with Store(out) as store:
         listen(recordings, store, plan, engine=lambda tasks, job: iter(()))
@@ -140,7 +147,7 @@ def test_a_bad_recording_is_one_line_and_the_others_are_all_there(tiny_model, tm
     with Store(tmp_path / "out") as store:
         listen(named, store, plan)
         assert_same(kept(store, plan), plainly(paths, plan))
-        result = summary_of(store, plan.card, DetectSettings())
+        result = counted(store, plan)
     assert list(result.failures) == [str(named[1])]
     assert result.n_recordings == 2
 
@@ -232,7 +239,7 @@ def test_a_unit_that_kills_its_worker_is_named_and_costs_nothing_else(
 
     with Store(tmp_path / "out") as store:
         listen([good[0], victim, good[1]], store, plan, engine=engine)
-        result = summary_of(store, plan.card, DetectSettings())
+        result = counted(store, plan)
         assert_same(kept(store, plan), plainly(good, plan))
     assert list(result.failures) == [str(victim)]
     assert "was killed twice" in result.failures[str(victim)]

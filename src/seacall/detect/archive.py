@@ -104,6 +104,15 @@ class ArchiveResult:
     written: list[str] = field(default_factory=list)
     """Files, and folders with one for each recording."""
 
+    def add(self, searched: Searched, found: Sequence[Detection]) -> None:
+        """Count a recording and what was found in it."""
+        self.n_recordings += bool(searched.heard)
+        self.heard_s += searched.heard_s
+        for one in found:
+            self.detections[one.label] = self.detections.get(one.label, 0) + 1
+        if searched.failure:
+            self.failures[str(searched.path)] = searched.failure
+
     def summary(self) -> str:
         """Say in one line what was heard and found."""
         counts = sorted(self.detections.items(), key=lambda item: (-item[1], item[0]))
@@ -283,25 +292,6 @@ def found_in(
                 settings=settings,
             )
         yield searched, sorted(found, key=lambda d: (d.start_s, d.channel, d.label))
-
-
-def summary_of(
-    store: Store, card: Card, settings: DetectSettings, progress: Progress | None = None
-) -> ArchiveResult:
-    """Count what a run found."""
-    result = ArchiveResult(scored_s=progress.audio_done_s if progress else 0.0)
-    for searched, found in found_in(store, card, settings):
-        result.n_recordings += bool(searched.heard)
-        result.heard_s += searched.heard_s
-        for one in found:
-            result.detections[one.label] = result.detections.get(one.label, 0) + 1
-        if searched.failure:
-            result.failures[str(searched.path)] = searched.failure
-    grid = ClipGrid.of(card.front_end, hop_s=store.key.get("hop"))
-    for entry, _ in store.searched(grid):
-        if entry.time_doubt:
-            result.doubts[str(entry.path)] = entry.time_doubt
-    return result
 
 
 def default_workers() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from seacall.config import DetectRun
@@ -14,12 +14,13 @@ from seacall.detect.archive import (
     default_workers,
     found_in,
     listen,
-    summary_of,
 )
 from seacall.detect.clip_rows import write_clips
 from seacall.detect.outputs import write_outputs
+from seacall.detect.outputs.target import shared_folder
 from seacall.detect.rescore import card_for
 from seacall.detect.store import Store
+from seacall.events import Detection, Searched
 from seacall.models.checkpoint import Card, read_card
 from seacall.models.decide import with_thresholds
 from seacall.models.shipped import shipped_folder
@@ -78,9 +79,7 @@ def detect_recordings(
             engine=engine(store),
             watch=watch,
         )
-        result = summary_of(store, plan.card, run.detect, progress)
-        result.written = _write(store, plan.card, run, out)
-    return result
+        return _write(store, plan.card, run, out, scored_s=progress.audio_done_s)
 
 
 def detect_in_scores(
@@ -108,9 +107,7 @@ def detect_in_scores(
     """
     with Store(earlier, writable=False) as store:
         card = card_for(store, run)
-        result = summary_of(store, card, run.detect)
-        result.written = _write(store, card, run, out)
-    return result
+        return _write(store, card, run, out)
 
 
 def plan_of(run: DetectRun) -> Plan:
@@ -137,14 +134,27 @@ def plan_of(run: DetectRun) -> Plan:
     )
 
 
-def _write(store: Store, card: Card, run: DetectRun, out: Path) -> list[str]:
+def _write(
+    store: Store, card: Card, run: DetectRun, out: Path, *, scored_s: float = 0.0
+) -> ArchiveResult:
+    """Detect, count and write in one pass."""
+    doubts = {str(path): doubt for path, doubt in store.doubts().items()}
+    result = ArchiveResult(scored_s=scored_s, doubts=doubts)
+
+    def counted() -> Iterator[tuple[Searched, list[Detection]]]:
+        for searched, found in found_in(store, card, run.detect):
+            result.add(searched, found)
+            yield searched, found
+
     names, _ = level_matrix(card.labels[:-1], run.detect.level)
     written = write_outputs(
         out,
-        lambda: found_in(store, card, run.detect),
+        counted,
         formats=[name for name in run.formats if name != CLIPS],
+        folder=shared_folder(store.named()),
         labels=names,
     )
     if CLIPS in run.formats:
         written.append(write_clips(out, store, card))
-    return [str(path) for path in written]
+    result.written = [str(path) for path in written]
+    return result

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,37 @@ from seacall.detect.clip_table import ClipTable
 from seacall.detect.units import Unit
 from seacall.events import Recording, Segment
 
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS recordings (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE,
+    position INTEGER,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    header TEXT,
+    sample_rate INTEGER NOT NULL,
+    segments TEXT NOT NULL,
+    time_source TEXT NOT NULL,
+    time_doubt TEXT NOT NULL,
+    failure TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS units (
+    id INTEGER PRIMARY KEY,
+    recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+    channel INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    first_clip INTEGER NOT NULL,
+    n_clips INTEGER,
+    n_done INTEGER,
+    failure TEXT NOT NULL DEFAULT '',
+    logits BLOB,
+    measures BLOB,
+    UNIQUE (recording, channel, segment, first_clip)
+);
+CREATE INDEX IF NOT EXISTS waiting ON units (id) WHERE n_done IS NULL;
+"""
+"""Tables of the ledger."""
 MEASURES = ("silent", "event_db", "level_db", "snr_db", "low_hz", "high_hz")
 """Columns beside the logits, in the order in which they are kept."""
 
@@ -136,6 +168,7 @@ def segments_text(segments: Iterable[Segment]) -> str:
     )
 
 
+@lru_cache(maxsize=64)
 def segments_of(text: str) -> tuple[Segment, ...]:
     """Return segments as they were."""
     return tuple(

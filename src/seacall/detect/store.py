@@ -20,6 +20,7 @@ from seacall.data.timestamps import RecordingTime
 from seacall.detect.clip_table import ClipTable
 from seacall.detect.lock import locked
 from seacall.detect.rows import (
+    SCHEMA,
     Entry,
     header_of,
     header_text,
@@ -40,36 +41,6 @@ from seacall.events import Searched, Segment
 
 LEDGER_NAME = "ledger.sqlite"
 _FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS recordings (
-    id INTEGER PRIMARY KEY,
-    path BLOB NOT NULL UNIQUE,
-    position INTEGER,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    header TEXT,
-    sample_rate INTEGER NOT NULL,
-    segments TEXT NOT NULL,
-    time_source TEXT NOT NULL,
-    time_doubt TEXT NOT NULL,
-    failure TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS units (
-    id INTEGER PRIMARY KEY,
-    recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
-    channel INTEGER NOT NULL,
-    segment INTEGER NOT NULL,
-    first_clip INTEGER NOT NULL,
-    n_clips INTEGER,
-    n_done INTEGER,
-    failure TEXT NOT NULL DEFAULT '',
-    logits BLOB,
-    measures BLOB,
-    UNIQUE (recording, channel, segment, first_clip)
-);
-CREATE INDEX IF NOT EXISTS waiting ON units (id) WHERE n_done IS NULL;
-"""
 
 
 class Store:
@@ -106,7 +77,7 @@ class Store:
             if writable:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")
-                self._db.executescript(_SCHEMA)
+                self._db.executescript(SCHEMA)
 
     def __enter__(self) -> Self:
         return self
@@ -182,6 +153,13 @@ class Store:
                 [(k, path_bytes(path)) for k, path in enumerate(paths)],
             )
 
+    def named(self) -> list[Path]:
+        """Return the recordings that the run is of, in order."""
+        rows = self._all(
+            "SELECT path FROM recordings WHERE position IS NOT NULL ORDER BY position"
+        )
+        return [path_of(name) for (name,) in rows]
+
     def set_times(self, times: Mapping[Path, RecordingTime]) -> None:
         """Note when recordings were made; scores do not depend on it."""
         rows = [
@@ -237,26 +215,32 @@ class Store:
 
     def waiting(self) -> list[Unit]:
         """Return the units that are still to be scored, in order."""
-        found: list[Unit] = []
-        for entry, number in self._entries():
-            rows = self._all(
-                "SELECT channel, segment, first_clip, n_clips FROM units WHERE "
-                "recording = ? AND n_done IS NULL ORDER BY id",
+        rows = self._all(
+            "SELECT r.path, r.sample_rate, r.segments, u.channel, u.segment, "
+            "u.first_clip, u.n_clips FROM units u JOIN recordings r "
+            "ON u.recording = r.id WHERE u.n_done IS NULL AND r.position IS NOT NULL "
+            "ORDER BY r.position, u.id"
+        )
+        return [
+            Unit(
+                path_of(name),
+                rate,
+                channel or None,
+                segments_of(segments)[number],
                 number,
+                first_clip,
+                n_clips,
             )
-            found += [
-                Unit(
-                    entry.path,
-                    entry.sample_rate,
-                    channel or None,
-                    entry.segments[segment],
-                    segment,
-                    first_clip,
-                    n_clips,
-                )
-                for channel, segment, first_clip, n_clips in rows
-            ]
-        return found
+            for name, rate, segments, channel, number, first_clip, n_clips in rows
+        ]
+
+    def doubts(self) -> dict[Path, str]:
+        """Return why the time of recordings is not known beyond doubt."""
+        rows = self._all(
+            "SELECT path, time_doubt FROM recordings WHERE position IS NOT NULL AND "
+            "time_doubt != '' ORDER BY position"
+        )
+        return {path_of(name): doubt for name, doubt in rows}
 
     def put(self, results: Sequence[UnitResult]) -> None:
         """Keep what came of units; a unit that is done already stays as it is."""
