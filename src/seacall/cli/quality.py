@@ -59,7 +59,7 @@ LeaveOut = Annotated[
     list[str] | None,
     typer.Option(
         help="Label of stretches that do not count; may be given again (unlabelled, "
-        "undefined)."
+        "undefined, unknown)."
     ),
 ]
 Map = Annotated[

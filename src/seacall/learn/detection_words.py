@@ -33,6 +33,7 @@ def remarks_on(
     found = [
         *_about_labels(report, truth, listening),
         *_about_recordings(report, truth, listening, absent),
+        *_about_hours(report),
         *(remark for one in report.classes for remark in _about_class(one, report)),
         *_about_scores(listening),
     ]
@@ -116,6 +117,20 @@ def _about_recordings(
     return found
 
 
+def _about_hours(report: DetectionReport) -> list[Remark]:
+    """Say which rates so few hours cannot tell apart."""
+    hours = [one.free_h for one in report.classes if one.free_h > 0]
+    if not hours or 1 / min(hours) <= min(RATES_PER_HOUR):
+        return []
+    least = min(report.classes, key=lambda one: one.free_h or float("inf"))
+    text = (
+        f"Only {least.free_h:.2f} h count without {least.label}: a single false alarm "
+        f"is {1 / least.free_h:.2g} an hour. Recall at a lower rate than that is "
+        "recall without any, and says little about longer recordings."
+    )
+    return [Remark("warning", text)]
+
+
 def _about_class(one: DetectionFigures, report: DetectionReport) -> list[Remark]:
     found = []
     if not one.n_annotations:
@@ -125,13 +140,6 @@ def _about_class(one: DetectionFigures, report: DetectionReport) -> list[Remark]
         text = (
             f"There is no time without {one.label}, so false alarms per hour cannot "
             "be given."
-        )
-        found.append(Remark("warning", text))
-    elif 1 / one.free_h > min(RATES_PER_HOUR):
-        text = (
-            f"Only {one.free_h:.2f} h count without {one.label}: a single false alarm "
-            f"is {1 / one.free_h:.1f} an hour. Recall at a lower rate than that is "
-            "recall without any, and says little about longer recordings."
         )
         found.append(Remark("warning", text))
     if one.n_on_calls:

@@ -21,8 +21,8 @@ from seacall.taxonomy import normalised
 
 NEGATIVE = ("noise",)
 """Labels of stretches that were looked through and hold no call."""
-LEFT_OUT = ("unlabelled", "undefined")
-"""Labels of stretches about which nobody said anything."""
+LEFT_OUT = ("unlabelled", "undefined", "unknown")
+"""Labels of stretches about which nobody knows what calls there, if anything."""
 
 _NONE = as_stretches([])
 
