@@ -156,3 +156,16 @@ def test_without_numba_numpy_computes(monkeypatch: pytest.MonkeyPatch) -> None:
         assert np.isfinite(features(noise(16_000), sample_rate=16_000)).all()
     finally:
         fast._kernels.cache_clear()
+
+
+def test_nothing_is_taken_from_memory_that_was_never_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(fast.SWITCH, "1")
+    expected = features(noise(80_000), sample_rate=16_000)
+    # What fresh memory may hold, here on purpose.
+    monkeypatch.setattr(
+        np, "empty", lambda *shape: np.full(*shape[:1], np.inf, *shape[1:])
+    )
+    np.testing.assert_array_equal(features(noise(80_000), sample_rate=16_000), expected)
+    assert np.isfinite(log_mel(noise(80_000), PROFILES["original-16k"])).all()

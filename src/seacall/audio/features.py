@@ -182,7 +182,7 @@ def _compiled_sums(y: Float32, sample_rate: int) -> tuple[_Sums, _Hops] | None:
     n_frames = 1 + len(y) // HOP_LENGTH
     n_more = layout.columns[2]  # the last frames, and those that fill up sixteen
     out = np.empty((n_frames, N_MELS + _N_SUMS + 1), np.float32)
-    hops = np.empty((4, n_frames + n_more), np.float32)
+    hops = np.zeros((4, n_frames + n_more), np.float32)
     kernels().feature_sums(
         y,
         layout.columns,
@@ -267,11 +267,16 @@ def _mean_mfcc(mel: Float32) -> Float32:
 @lru_cache(maxsize=8)
 def _mel_bands(sample_rate: int) -> BandMatrix:
     """Build librosa's default filter bank: 128 Slaney bands up to half the rate."""
-    top = float(_hz_to_slaney(np.array(sample_rate / 2)))
-    edges_hz = _slaney_to_hz(np.linspace(0.0, top, N_MELS + 2))
+    edges_hz = slaney_edges_hz(sample_rate)
     bins_hz = np.arange(1 + N_FFT // 2) * sample_rate / N_FFT
     area_one = 2.0 / (edges_hz[2:] - edges_hz[:-2])
     return BandMatrix(triangles(bins_hz, edges_hz) * area_one)
+
+
+def slaney_edges_hz(sample_rate: int) -> NDArray[np.float64]:
+    """Return the edges of librosa's 128 bands, Hz, shape ``(130,)``."""
+    top = float(_hz_to_slaney(np.array(sample_rate / 2)))
+    return _slaney_to_hz(np.linspace(0.0, top, N_MELS + 2))
 
 
 @lru_cache(maxsize=8)
