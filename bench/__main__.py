@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ import soundfile
 import torch
 
 from bench import plain
+from bench.processes import two_processes
+from seacall.audio.clips import recording_clips
+from seacall.audio.fast import kernels
 from seacall.audio.features import features
 from seacall.audio.frontend import clip_inputs, first_clip
 from seacall.audio.logmel import log_mel
@@ -38,11 +42,15 @@ from seacall.models.size import model_size
 RATE = 48_000
 LABELS = (*(f"species {k}" for k in range(19)), "unknown")
 NATIVE_ROW = "chain from WAV, plain features at 48 kHz"
+TWO_ROW = "two processes against one, by the clock"
 TEACHER_ROW = "student against teacher, torch"
+LONG_S = 300
+"""Length of the long recording, s."""
 IN_A_ROW = 10
 """Clips that each side does before it is the other's turn, as in a long recording:
 otherwise each finds its memory taken and its caches cold."""
 Pair = tuple[str, Callable[[], Any], Callable[[], Any]]
+LongPair = tuple[str, Callable[[], Any], Callable[[], Any], int]
 
 
 def main() -> None:
@@ -51,11 +59,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{platform.processor() or platform.machine()}, one thread, 5 s clips")
+    how = "compiled kernels" if kernels() else "NumPy alone"
+    print(
+        f"{platform.processor() or platform.machine()}, one thread, 5 s clips, {how}\n"
+    )
+    print(f"{'profile':<14}{'what':<40}{'seacall ms':>11}{'plain ms':>10}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), rounds=options.rounds)
         sizes = model_sizes(Path(folder))
-    show(rows, sizes)
+    show(sizes)
     if options.json:
         options.json.write_text(json.dumps({"rows": rows, "sizes": sizes}, indent=2))
 
@@ -63,13 +75,23 @@ def main() -> None:
 def measure(folder: Path, *, rounds: int) -> list[dict[str, Any]]:
     recordings = make_recordings(folder)
     rows = []
+    long_ones = make_recordings(folder, "long", duration_s=LONG_S)
     for front_end in (original_front_end(), FrontEndSettings()):
         profile = front_end.profile
         model = student_folder(folder / profile.name, front_end)
         for what, seacall, plainly in pairs(model, front_end, *recordings):
             figures = paired(seacall, plainly, rounds)
             rows.append({"profile": profile.name, "what": what, **figures})
+            say(rows[-1])
+        for what, seacall, other, n in long_pairs(model, front_end, *long_ones):
+            figures = paired(seacall, other, rounds, n_clips=(LONG_S // 5, n))
+            rows.append({"profile": profile.name, "what": what, **figures})
+            say(rows[-1])
+        figures = two_processes(model, long_ones[0], rounds=rounds)
+        rows.append({"profile": profile.name, "what": TWO_ROW, **figures})
+        say(rows[-1])
     rows.append({"profile": "any", "what": TEACHER_ROW, **teacher(rounds)})
+    say(rows[-1])
     return rows
 
 
@@ -121,19 +143,64 @@ def pairs(
     return found
 
 
+def long_pairs(
+    model: Path, front_end: FrontEndSettings, wav: Path, flac: Path
+) -> list[LongPair]:
+    """Return the same for a long recording; the plain way is given one of its clips.
+
+    The last number is how many clips the second way does.
+    """
+    profile = front_end.profile
+    classifier = OnnxClassifier(model)
+    network = build_network("AudioTransformerStudent", len(LABELS)).eval()
+
+    def ours(path: Path) -> Any:
+        return [found.scores for found in classify_recording(path, classifier)]
+
+    def plainly(path: Path, *, at_native_rate: bool = False) -> Any:
+        clip = path.with_stem("clip")
+        return plain.chain(clip, network, profile, at_native_rate=at_native_rate)
+
+    def native(path: Path) -> Any:
+        return plainly(path, at_native_rate=True)
+
+    found: list[LongPair] = []
+    for path in (wav, flac):
+        kind = path.suffix[1:].upper()
+        found.append((f"long {kind}", partial(ours, path), partial(plainly, path), 1))
+        if profile.sample_rate < RATE:
+            name = f"long {kind}, plain features at 48 kHz"
+            found.append((name, partial(ours, path), partial(native, path), 1))
+    name = "front end within a long recording (WAV)"
+    front = partial(fronts, wav, front_end)
+    return [*found, (name, front, partial(ours, wav), LONG_S // 5)]
+
+
+def fronts(path: Path, front_end: FrontEndSettings) -> Any:
+    return [clip_inputs(y, front_end) for _, y in recording_clips(path, front_end)]
+
+
 def paired(
-    fast: Callable[[], Any], slow: Callable[[], Any], rounds: int
+    fast: Callable[[], Any],
+    slow: Callable[[], Any],
+    rounds: int,
+    *,
+    n_clips: tuple[int, int] = (1, 1),
 ) -> dict[str, float]:
-    """Time both in turn; return medians in ms and their ratio."""
+    """Time both in turn; return medians of ms a clip and their ratio.
+
+    ``n_clips`` says how many clips one call of each does.
+    """
     fast()
     slow()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
-        for side, call in zip(times, (fast, slow), strict=True):
+        for side, call, n in zip(times, (fast, slow), n_clips, strict=True):
+            n_calls = max(1, IN_A_ROW // n)
             started = time.process_time()
-            for _ in range(IN_A_ROW):
+            for _ in range(n_calls):
                 call()
-            side.append(1e3 * (time.process_time() - started) / IN_A_ROW)
+            side.append(1e3 * (time.process_time() - started) / (n_calls * n))
     ours, theirs = (statistics.median(side) for side in times)
     return {"seacall_ms": ours, "plain_ms": theirs, "ratio": theirs / ours}
 
@@ -154,10 +221,12 @@ def in_torch(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
         return torch.softmax(network(*inputs), dim=1)
 
 
-def make_recordings(folder: Path) -> tuple[Path, Path]:
+def make_recordings(
+    folder: Path, name: str = "clip", *, duration_s: int = 5
+) -> tuple[Path, Path]:
     rng = np.random.default_rng(0)
-    y = rng.standard_normal(5 * RATE) * 0.05
-    paths = folder / "clip.wav", folder / "clip.flac"
+    y = rng.standard_normal(duration_s * RATE) * 0.05
+    paths = folder / f"{name}.wav", folder / f"{name}.flac"
     for path in paths:
         soundfile.write(path, y, RATE, subtype="PCM_16")
     return paths
@@ -191,15 +260,15 @@ def model_sizes(folder: Path) -> dict[str, Any]:
     return found
 
 
-def show(rows: list[dict[str, Any]], sizes: dict[str, Any]) -> None:
+def say(row: dict[str, Any]) -> None:
     print(
-        f"\n{'profile':<14}{'what':<40}{'seacall ms':>11}{'plain ms':>10}{'ratio':>8}"
+        f"{row['profile']:<14}{row['what']:<40}{row['seacall_ms']:>11.2f}"
+        f"{row['plain_ms']:>10.2f}{row['ratio']:>8.2f}",
+        flush=True,
     )
-    for row in rows:
-        print(
-            f"{row['profile']:<14}{row['what']:<40}{row['seacall_ms']:>11.2f}"
-            f"{row['plain_ms']:>10.2f}{row['ratio']:>8.2f}"
-        )
+
+
+def show(sizes: dict[str, Any]) -> None:
     teacher_size, student_size = sizes.values()
     fewer = 1 - student_size["parameters"] / teacher_size["parameters"]
     print()
