@@ -14,6 +14,7 @@ from scipy import fft
 
 from seacall.audio import fast
 from seacall.audio.features import FEATURE_FACTORS, features
+from seacall.audio.filter import BandPass
 from seacall.audio.logmel import log_mel
 from seacall.config import PROFILES, Profile
 
@@ -169,3 +170,20 @@ def test_nothing_is_taken_from_memory_that_was_never_written(
     )
     np.testing.assert_array_equal(features(noise(80_000), sample_rate=16_000), expected)
     assert np.isfinite(log_mel(noise(80_000), PROFILES["original-16k"])).all()
+
+
+def test_samples_may_lie_in_memory_in_any_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(fast.SWITCH, "1")
+    y = noise(80_000)
+    scattered, wide = np.repeat(y, 2)[::2], y.astype(np.float64)
+    profile = PROFILES["original-16k"]
+    band_hz = (3_000.0, 19_000.0)
+    filtered = BandPass(sample_rate=48_000, band_hz=band_hz).process(y)
+    for same in (scattered, wide):
+        for compute in (
+            lambda y: features(y, sample_rate=16_000),
+            lambda y: log_mel(y, profile),
+        ):
+            np.testing.assert_array_equal(compute(same), compute(y))
+        got = BandPass(sample_rate=48_000, band_hz=band_hz).process(same)
+        np.testing.assert_array_equal(got, filtered)

@@ -184,7 +184,7 @@ def _compiled_sums(y: Float32, sample_rate: int) -> tuple[_Sums, _Hops] | None:
     out = np.empty((n_frames, N_MELS + _N_SUMS + 1), np.float32)
     hops = np.zeros((4, n_frames + n_more), np.float32)
     kernels().feature_sums(
-        y,
+        np.ascontiguousarray(y, np.float32),  # kernels read memory as it lies there
         layout.columns,
         layout.transform,
         _mel_tables(sample_rate),

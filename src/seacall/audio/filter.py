@@ -117,8 +117,8 @@ class BandPass:
         design = self._design
         if self._state is None:
             self._state = np.full(compiled.STRETCH, y[0], np.float32)
-        joined = np.concatenate([self._state, y])
-        out = np.empty_like(y)
+        joined = np.concatenate([self._state, y], dtype=np.float32)
+        out = np.empty(len(y), np.float32)
         for start in range(0, len(y), compiled.BLOCK):
             block = joined[start : start + compiled.STRETCH + compiled.BLOCK]
             compiled.filtered(
@@ -130,6 +130,26 @@ class BandPass:
             )
         self._state = joined[-compiled.STRETCH :]
         return out
+
+
+def impulse_response(
+    sample_rate: int, band_hz: tuple[float, float], *, forgotten: float
+) -> NDArray[np.float64]:
+    """Return the band-pass's response to one sample, without its end.
+
+    Parameters
+    ----------
+    forgotten
+        Share of the largest value; after the last one that reaches it all is left out.
+    """
+    edges = band_edges(sample_rate=sample_rate, band_hz=band_hz)
+    sos = signal.butter(ORDER, edges, btype="bandpass", fs=sample_rate, output="sos")
+    # The lower edge decides: it rings for some dozens of its periods.
+    impulse = np.zeros(64 + int(64 * sample_rate / edges[0]))
+    impulse[0] = 1.0
+    response: NDArray[np.float64] = signal.sosfilt(sos, impulse)
+    heard = np.flatnonzero(np.abs(response) > forgotten * np.abs(response).max())
+    return response[: int(heard[-1]) + 1]
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ def _compiled_sums(
     mel = np.empty((n_frames, profile.n_mels), np.float32)
     magnitude = profile.spectrum == "magnitude"
     bands = _band_tables(profile)
+    y = np.ascontiguousarray(y, np.float32)  # kernels read memory as it lies there
     kernels().mel_sums(y, layout.columns, layout.transform, bands, magnitude, mel)
     return mel
 
