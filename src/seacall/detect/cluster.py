@@ -150,10 +150,9 @@ def _mapped(
             initial_size=n_most,
             max_tasks_in_flight_per_actor=_IN_FLIGHT,
         ),
+        # Ray Data restarts actors and tries again for ever: what kills its worker is
+        # found, and given up, by the worker that comes next.
         num_cpus=1,
-        # For ever: what kills its worker is found and given up by the worker itself.
-        max_restarts=-1,
-        max_task_retries=-1,
     )
 
 
@@ -194,7 +193,8 @@ def _joined(address: str | None, n_workers: int | None) -> Iterator[int]:
         return
     try:
         with _translated(ray):
-            _init(ray, address, n_workers)
+            with _silence():
+                _init(ray, address, n_workers)
             yield n_workers or _n_cores(ray)
     finally:
         ray.shutdown()
@@ -203,7 +203,7 @@ def _joined(address: str | None, n_workers: int | None) -> Iterator[int]:
 def _init(ray: Any, address: str | None, n_workers: int | None) -> None:
     quiet: Mapping[str, Any] = {
         "log_to_driver": False,
-        "logging_level": logging.ERROR,
+        "logging_level": logging.CRITICAL,
     }
     if address is None:
         ray.init(
@@ -224,14 +224,28 @@ def _init(ray: Any, address: str | None, n_workers: int | None) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SettingsError(
             f"address {address!r}: no Ray cluster answers there ({_line(error)}); "
-            "start one with ray start --head, and give its host:port"
+            "start one with ray start --head and give its host:port; if it asks for a "
+            "token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH"
         ) from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Drop what Ray's own threads write to standard error; errors come as such."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _quiet_ray() -> Any:
     """Import Ray so that it neither writes to the terminal nor tells its makers."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
