@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from seacall.deploy.exported import ExportResult, ExportSettings
-from seacall.errors import SettingsError, require
+from seacall.deploy.report import keep_report
+from seacall.deploy.verify import Proof, verify
+from seacall.errors import CheckpointError, SettingsError, require
 
 Export = Callable[[Path, Path, ExportSettings], ExportResult]
 """From a model folder, and what is to be written, to what was written."""
+
+
+def _onnx(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.graphs import export_waveform
+
+    return export_waveform(model, out, settings)
 
 
 def _onnx_network(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
@@ -19,8 +30,25 @@ def _onnx_network(model: Path, out: Path, settings: ExportSettings) -> ExportRes
     return export_network(model, out, settings)
 
 
+def _torchscript(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.torchscript import export_torchscript
+
+    return export_torchscript(model, out, settings)
+
+
+def _pamguard(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.pamguard import export_pamguard
+
+    return export_pamguard(model, out, settings)
+
+
 KINDS: dict[str, Export] = {
+    "onnx": _onnx,
     "onnx-network": _onnx_network,
+    "torchscript": _torchscript,
+    "pamguard": _pamguard,
 }
 """By the name that ``seacall export --to`` takes. Each imports what it needs itself."""
 
@@ -29,6 +57,10 @@ def export(
     model: Path, out: Path, *, to: str, settings: ExportSettings
 ) -> ExportResult:
     """Write a model as a file of another kind, or nothing if it answers differently.
+
+    The file is written aside, run beside the model (:mod:`seacall.deploy.verify`), and
+    gets its name when both answer alike. The report is kept in the model folder and
+    beside the file.
 
     Parameters
     ----------
@@ -52,4 +84,34 @@ def export(
         raise SettingsError(
             f"--to {to}: is no kind of file; choose one of {', '.join(KINDS)}"
         )
-    return KINDS[to](model, out, settings)
+    if out.is_dir():
+        raise SettingsError(f"{out}: is a folder; name the file to write in it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
+        part = Path(folder, out.name)
+        result = KINDS[to](model, part, settings)
+        if result.report:  # proved by its own kind's rules
+            part.replace(out)
+            return replace(result, path=out)
+        proof = proved(model, part, out, settings)
+        part.replace(out)
+    report = keep_report(model, out, to, proof)
+    return replace(result, path=out, report=report)
+
+
+def proved(model: Path, part: Path, out: Path, settings: ExportSettings) -> Proof:
+    """Compare a file that was just written with its model.
+
+    Raises
+    ------
+    CheckpointError
+        If it does not answer as the model does.
+    """
+    proof = verify(model, part, audio=settings.audio)
+    proof = replace(proof, b=str(out))
+    if proof.beyond:
+        raise CheckpointError(
+            f"{proof.summary}; nothing was written, report this with the versions of "
+            "torch and onnxruntime"
+        )
+    return proof

@@ -60,7 +60,7 @@ class Plan:
     def key(self) -> dict[str, Any]:
         """All that decides the scores, as plain values."""
         return {
-            "model": dict(self.card.files),
+            "model": dict(self.card.weights),
             "labels": list(self.card.labels),
             "front_end": self.card.front_end.model_dump(mode="json"),
             "hop": self.hop_s,

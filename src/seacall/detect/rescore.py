@@ -21,7 +21,7 @@ def card_for(store: Store, run: DetectRun) -> Card:
     """
     kept = Card.model_validate(store.about["card"])
     card = kept if run.model is None else read_card(Path(run.model))
-    if card.files != kept.files or card.labels != kept.labels:
+    if card.weights != kept.weights or card.labels != kept.labels:
         raise SettingsError(
             f"model {run.model}: these scores were made by {kept.name}; give that "
             "model, calibrated anew if you like, or listen again with -o"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxscript.optimizer
 import torch
 from torch import nn
 
@@ -53,6 +55,46 @@ def _write(network: nn.Module, path: Path) -> None:
     example = (torch.zeros(2, 3, 96, 64), torch.zeros(2, 18))
     batch = torch.export.Dim("batch", min=1)
     patches = torch.export.Dim("patches", min=1)
+    model = onnx_graph(
+        network,
+        example,
+        inputs=["log_mel", "features"],
+        outputs=["logits"],
+        dynamic_shapes=({0: batch, 1: patches}, {0: batch}),
+    )
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def onnx_graph(
+    network: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    *,
+    inputs: list[str],
+    outputs: list[str],
+    dynamic_shapes: tuple[dict[int, Any], ...],
+    folded: bool = True,
+) -> Any:
+    """Turn a network into an ONNX model, the same each time.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    example
+        Its inputs, of any values; open sizes are 2 or more in them.
+    inputs, outputs
+        Their names.
+    dynamic_shapes
+        The open sizes of each input.
+    folded
+        False: what is computed from constants alone stays to be computed, where it is
+        larger than what it is computed from.
+
+    Returns
+    -------
+    model
+        An ``onnx.ModelProto``, without names and paths of the exporting machine.
+    """
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
     exporter_log.setLevel(logging.ERROR)
@@ -62,23 +104,30 @@ def _write(network: nn.Module, path: Path) -> None:
             program = torch.onnx.export(
                 network,
                 example,
-                input_names=["log_mel", "features"],
-                output_names=["logits"],
-                dynamic_shapes=({0: batch, 1: patches}, {0: batch}),
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_shapes=dynamic_shapes,
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,
+                optimize=folded,
             )
+            assert program is not None  # for the type checker
+            if not folded:
+                onnxscript.optimizer.optimize(
+                    program.model, input_size_limit=1_024, output_size_limit=1_024
+                )
     finally:
         exporter_log.setLevel(level)
-    assert program is not None  # for the type checker
     model = program.model_proto
     for node in model.graph.node:  # names and paths of the exporting machine
         del node.metadata_props[:]
         node.doc_string = ""
+    for value in model.graph.value_info:
+        del value.metadata_props[:]
     del model.metadata_props[:]
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    return model
 
 
 def _difference(network: nn.Module, path: Path) -> float:

@@ -18,6 +18,8 @@ SCHEMA_VERSION = 1
 CARD_NAME = "card.json"
 WEIGHTS_NAME = "model.safetensors"
 ONNX_NAME = "model.onnx"
+VERIFY_NAME = "verify.json"
+"""Proofs that exported files answer as the model does."""
 DEFAULT_THRESHOLD = 0.7
 """Best scores below it are answered ``unknown`` when nothing was calibrated."""
 
@@ -199,6 +201,11 @@ class Card(Settings):
         return self
 
     @property
+    def weights(self) -> dict[str, str]:
+        """sha256 of the files that answer, by name: what makes it this model."""
+        return {k: v for k, v in self.files.items() if k != VERIFY_NAME}
+
+    @property
     def name(self) -> str:
         """The architecture and the start of the weights' sha256."""
         return f"{self.architecture} {self.files.get(WEIGHTS_NAME, '')[:12]}".strip()
@@ -221,7 +228,7 @@ def write_card(folder: Path, card: Card) -> Card:
     """
     files = {
         name: file_sha256(folder / name)
-        for name in (WEIGHTS_NAME, ONNX_NAME)
+        for name in (WEIGHTS_NAME, ONNX_NAME, VERIFY_NAME)
         if (folder / name).is_file()
     }
     card = card.model_copy(update={"files": files})

@@ -1,0 +1,39 @@
+"""Open ONNX files: the one door to ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seacall.errors import CheckpointError
+
+
+def open_session(path: Path) -> Any:
+    """Load an ONNX file for one thread of this machine's processor.
+
+    Returns
+    -------
+    session
+        An ``onnxruntime.InferenceSession``.
+
+    Raises
+    ------
+    CheckpointError
+        If ONNX Runtime cannot load it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Processes, not threads, share the work: a network this small gains nothing.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else "no reason"
+        raise CheckpointError(
+            f"{path}: ONNX Runtime cannot load it ({reason}); export it again"
+        ) from error
