@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m bench.cluster [--files 200] [--workers 2]
 
-The recordings are one minute of noise at 48 kHz under many names. The last lines are
+The recordings are one minute of noise at 96 kHz under many names. The last lines are
 what the arithmetic of docs/cluster.md starts from: how many units a second the one
 process that keeps the ledger can take, and how large parts and ledger become.
 """
@@ -33,7 +33,7 @@ from seacall.models.checkpoint import read_card
 from seacall.models.shipped import shipped_folder
 
 MINUTE_S = 60.0
-RATE = 48_000
+RATE = 96_000
 N_PARTS = 500
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from killing import VICTIM
 from listening import plan_for
 
 from seacall.audio import io as audio
@@ -176,6 +177,21 @@ class SlowJob(Job):
 
         def read_blocks(path: Path, **options):
             time.sleep(0.3)
+            return plain(path, **options)
+
+        audio.read_blocks = read_blocks
+        return super().classifier()
+
+
+class DeadlyJob(Job):
+    """Ends its process, as ``kill -9`` would, once the victim is to be read."""
+
+    def classifier(self) -> Classifier:
+        plain = audio.read_blocks
+
+        def read_blocks(path: Path, **options):
+            if path.name == VICTIM:
+                os._exit(9)
             return plain(path, **options)
 
         audio.read_blocks = read_blocks

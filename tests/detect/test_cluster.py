@@ -15,6 +15,7 @@ import pytest
 from clusters import (
     OWN_TOKEN,
     QUIET,
+    DeadlyJob,
     SlowJob,
     as_,
     end,
@@ -23,7 +24,7 @@ from clusters import (
     until,
 )
 from faulty import faulty_proxy
-from killing import VICTIM, KillingJob
+from killing import VICTIM
 from listening import archive, assert_same, kept, plainly, plan_for, record
 
 from seacall.audio.io import location
@@ -475,7 +476,7 @@ def test_a_recording_that_kills_its_workers_is_a_failure_and_not_the_end(
     paths = [recordings[0], victim, recordings[1]]
     with Store(tmp_path / "out") as store:
         engine = Cluster(store, address=cluster.address)
-        listen(paths, store, plan, engine=lambda t, j: engine(t, as_(KillingJob, j)))
+        listen(paths, store, plan, engine=lambda t, j: engine(t, as_(DeadlyJob, j)))
         found = kept(store, plan)
         failures = {e.path: s.failure for e, s in store.searched(plan.grid)}
     assert_same(found, plainly(recordings[:2], plan))
@@ -518,7 +519,16 @@ def test_the_command_line_gives_the_same_files_on_a_cluster_of_its_own(
         out = tmp_path / engine
         done = programs.run(
             *("-m", "seacall", "detect", *recordings, "-m", tiny_model, "-o", out),
-            *("--engine", engine, "--workers", 1, "--threshold", 0.1, "--json", "-q"),
+            *(
+                "--engine",
+                engine,
+                "--workers",
+                1,
+                "--threshold",
+                0.1,
+                "--json",
+                "--quiet",
+            ),
         )
         assert done.code == 0, done.err
         assert json.loads(done.out)["n_recordings"] == len(recordings)
