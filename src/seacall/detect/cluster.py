@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import pickle
+import re
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seacall import errors
 from seacall.audio.remote import is_remote
 from seacall.detect.clip_table import empty_table
 from seacall.detect.cluster_parts import SUFFIX, Scratch, part_name, result_of
@@ -29,6 +31,8 @@ _WAVE = 10_000
 """Tasks that Ray is given at once: it keeps account of each in the driver's memory."""
 _IN_FLIGHT = 2
 """Tasks handed to each worker, so that none waits and few are lost."""
+_OURS = re.compile(r"seacall\.errors\.(\w*Error): (.+)")
+"""How Ray tells of an error in a worker: as the last line of a traceback."""
 _OBJECT_STORE_BYTES = 256 * 2**20
 """Of a cluster of our own; parts are some kilobytes."""
 
@@ -252,7 +256,7 @@ def _quiet_ray() -> Any:
         ray = require("ray", "cluster")
         context = importlib.import_module("ray.data").DataContext.get_current()
     context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray
 
 
@@ -262,29 +266,22 @@ def _n_cores(ray: Any) -> int:
 
 @contextmanager
 def _translated(ray: Any) -> Iterator[None]:
-    """Translate what Ray raises."""
+    """Translate what Ray raises; an error of ours that a worker met comes as it was."""
     try:
         yield
     except ray.exceptions.RayError as error:
-        ours = _ours(error)
-        if ours is not None:
-            raise ours from error
+        line = _line(error)
+        if found := _OURS.search(line):
+            kind = getattr(errors, found[1], SeacallError)
+            raise (kind if issubclass(kind, SeacallError) else SeacallError)(
+                found[2]
+            ) from error
         raise SeacallError(
-            f"the Ray cluster failed ({_line(error)}); run the same command again: "
-            "what is done is kept"
+            f"the Ray cluster failed ({line}); run the same command again: what is "
+            "done is kept"
         ) from error
-
-
-def _ours(error: BaseException) -> SeacallError | None:
-    """Return the error of ours that lies behind one of Ray's."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, SeacallError):
-            return type(seen)(str(seen)) if type(seen) is not SeacallError else seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return None
 
 
 def _line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__).rstrip(".")
+    return lines[-1].rstrip(".") if lines else type(error).__name__

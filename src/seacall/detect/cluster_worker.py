@@ -20,7 +20,7 @@ from seacall.detect.units import Unit, UnitResult
 from seacall.detect.workers import Job
 from seacall.errors import SeacallError, SettingsError, require
 from seacall.models.backend import Classifier
-from seacall.models.checkpoint import CARD_NAME, ONNX_NAME, WEIGHTS_NAME
+from seacall.models.checkpoint import CARD_NAME, ONNX_NAME, WEIGHTS_NAME, checked_file
 from seacall.models.pretrained import check_sha256
 from seacall.models.shipped import shipped_folder
 
@@ -46,10 +46,17 @@ class Order:
 
 
 def model_files(job: Job) -> dict[str, bytes]:
-    """Return the files by which a model is run."""
+    """Return the files by which a model is run.
+
+    Raises
+    ------
+    CheckpointError
+        If one is missing, or is not the card's.
+    """
     folder = job.model or shipped_folder()
-    network = ONNX_NAME if ONNX_NAME in job.card.files else WEIGHTS_NAME
-    return {name: (folder / name).read_bytes() for name in (CARD_NAME, network)}
+    name = ONNX_NAME if ONNX_NAME in job.card.files else WEIGHTS_NAME
+    network = checked_file(folder, job.card, name)
+    return {path.name: path.read_bytes() for path in (folder / CARD_NAME, network)}
 
 
 class Tries:
