@@ -70,6 +70,7 @@ for verb in (
     detect.detect,
     info.info,
     export.export,
+    export.verify,
 ):
     app.command()(verb)
 

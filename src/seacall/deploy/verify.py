@@ -208,6 +208,8 @@ def compare(
         n_labelled=n_labelled,
     )
     proof.beyond.extend(_beyond(proof))
+    if precision == "float32":
+        proof.beyond.extend(_other_rules(a.card, b.card))
     return proof
 
 
@@ -323,6 +325,15 @@ def _macro_f1(
         table = confusion_matrix(truth, answered, n_classes=len(labels))
         values.append(float(macro_f1(table)))
     return (values[0], values[1]), len(known)
+
+
+def _other_rules(a: Card, b: Card) -> Iterator[str]:
+    """Say which rules differ from score to answer: no clip may have shown it."""
+    if a.lowest_scores != b.lowest_scores:
+        yield "their thresholds differ"
+    first, second = (card.unknown.model_dump(exclude={"measured"}) for card in (a, b))
+    if first != second:
+        yield "their rules for unknown differ"
 
 
 def _beyond(proof: Proof) -> Iterator[str]:

@@ -21,8 +21,9 @@ from seacall.detect.outputs.target import shared_folder
 from seacall.detect.rescore import card_for
 from seacall.detect.store import Store
 from seacall.events import Detection, Searched
-from seacall.models.checkpoint import Card, read_card
+from seacall.models.checkpoint import Card
 from seacall.models.decide import with_thresholds
+from seacall.models.file_classifier import card_of
 from seacall.models.shipped import shipped_folder
 from seacall.taxonomy import level_matrix
 
@@ -119,7 +120,7 @@ def plan_of(run: DetectRun) -> Plan:
         If there is no such model, or it has no such class.
     """
     model = Path(run.model) if run.model else None
-    card = with_thresholds(read_card(model or shipped_folder()), run.threshold)
+    card = with_thresholds(card_of(model or shipped_folder()), run.threshold)
     if isinstance(run.channel, int) or run.channel == "mean":
         channel = run.channel if isinstance(run.channel, int) else None
         front_end = card.front_end.with_channel(channel)

@@ -7,8 +7,9 @@ from pathlib import Path
 from seacall.config import DetectRun
 from seacall.detect.store import Store
 from seacall.errors import SettingsError
-from seacall.models.checkpoint import Card, read_card
+from seacall.models.checkpoint import Card
 from seacall.models.decide import with_thresholds
+from seacall.models.file_classifier import card_of
 
 
 def card_for(store: Store, run: DetectRun) -> Card:
@@ -20,7 +21,7 @@ def card_for(store: Store, run: DetectRun) -> Card:
         If the settings ask for what only listening again could give.
     """
     kept = Card.model_validate(store.about["card"])
-    card = kept if run.model is None else read_card(Path(run.model))
+    card = kept if run.model is None else card_of(Path(run.model))
     if card.weights != kept.weights or card.labels != kept.labels:
         raise SettingsError(
             f"model {run.model}: these scores were made by {kept.name}; give that "

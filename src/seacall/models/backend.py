@@ -17,6 +17,7 @@ from seacall.models.checkpoint import (
     checked_file,
     read_card,
 )
+from seacall.models.file_classifier import open_file
 from seacall.models.shipped import shipped_folder
 
 Float32 = NDArray[np.float32]
@@ -112,7 +113,8 @@ def load_classifier(folder: Path | None = None) -> Classifier:
     Parameters
     ----------
     folder
-        Model folder; None: the model that comes with the package.
+        Model folder, or an ONNX file (`seacall.models.file_classifier`); None: the
+        model that comes with the package.
 
     Raises
     ------
@@ -122,6 +124,8 @@ def load_classifier(folder: Path | None = None) -> Classifier:
         If it holds no ONNX file and torch is not installed.
     """
     folder = folder or shipped_folder()
+    if folder.is_file():
+        return open_file(folder)
     card = read_card(folder)
     if ONNX_NAME in card.files:
         return OnnxClassifier(folder)

@@ -117,9 +117,12 @@ class Card(Settings):
     seacall_version: str
     """Version that wrote it."""
     architecture: Literal[
-        "AudioTransformerStudent", "VGGishTeacher", "EfficientATTeacher"
+        "AudioTransformerStudent",
+        "VGGishTeacher",
+        "EfficientATTeacher",
+        "ForeignModel",
     ]
-    """Network class."""
+    """Network class; a model from elsewhere has none that is known here."""
     takes: Takes = "patches"
     """Patches and features of a clip; or its waveform, conditioned by the front end."""
     labels: tuple[str, ...] = Field(min_length=2)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seacall.models.checkpoint import NEVER, Card, checked_file, read_card
+from seacall.models.checkpoint import NEVER, Card, checked_file
+from seacall.models.file_classifier import card_of
 from seacall.models.shipped import shipped_folder
 
 
@@ -152,13 +153,16 @@ def describe(folder: Path | None = None, *, teacher: Path | None = None) -> Desc
         If it is no model folder, or a file is not that of the card.
     """
     folder = folder or shipped_folder()
-    card = read_card(folder)
+    card = card_of(folder)
     files = {
-        name: checked_file(folder, card, name).stat().st_size for name in card.files
+        name: (folder if folder.is_file() else checked_file(folder, card, name))
+        .stat()
+        .st_size
+        for name in card.files
     }
     return Description(
         folder=folder,
         card=card,
         files=files,
-        teacher=None if teacher is None else read_card(teacher),
+        teacher=None if teacher is None else card_of(teacher),
     )
