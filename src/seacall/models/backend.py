@@ -19,6 +19,7 @@ from seacall.models.checkpoint import (
 )
 from seacall.models.file_classifier import open_file
 from seacall.models.shipped import shipped_folder
+from seacall.models.untrusted import one_line
 
 Float32 = NDArray[np.float32]
 
@@ -67,20 +68,65 @@ class OnnxClassifier:
             )
         except Exception as error:
             raise CheckpointError(
-                f"{path}: ONNX Runtime cannot load it ({error}); export it again"
+                f"{path}: ONNX Runtime cannot load it ({one_line(str(error))}); "
+                "export it again"
             ) from error
+        self._path = path
+        self._x_name = "waveform" if self.card.takes == "waveform" else "log_mel"
+        self._check_names()
 
     def logits(self, x: Float32, features: Float32) -> Float32:
         """Classify clips; see :meth:`Classifier.logits`."""
-        name = "waveform" if self.card.takes == "waveform" else "log_mel"
         # One clip at a time: what a layer gives of it stays in the cache, which makes
         # a tenth, and no clip's logits can depend on what it is batched with.
         rows = [
-            self._session.run(["logits"], {name: x[k], "features": features[k]})[0]
+            self._run({self._x_name: x[k], "features": features[k]})
             for k in map(slice, range(len(x)), range(1, len(x) + 1))
         ]
         none = np.empty((0, len(self.card.labels)), np.float32)
         return np.concatenate([none, *rows])
+
+    def _run(self, inputs: dict[str, Float32]) -> Float32:
+        """Classify one clip; what does not fit the card is the file's fault."""
+        try:
+            logits: Float32 = self._session.run(["logits"], inputs)[0]
+        except Exception as error:
+            raise CheckpointError(
+                f"{self._path}: does not take what its card says "
+                f"({one_line(str(error))}); export the model again"
+            ) from error
+        if logits.shape != (1, len(self.card.labels)):
+            raise CheckpointError(
+                f"{self._path}: gives {logits.shape} where its card names "
+                f"{len(self.card.labels)} classes; it is the card of another model"
+            )
+        return logits
+
+    def _check_names(self) -> None:
+        """Check that the graph takes and gives what the card says.
+
+        Raises
+        ------
+        CheckpointError
+            If the card is that of another model.
+        """
+        try:
+            takes = {one.name for one in self._session.get_inputs()}
+            gives = {one.name: one.shape for one in self._session.get_outputs()}
+        except UnicodeDecodeError as error:
+            raise CheckpointError(
+                f"{self._path}: its inputs have no readable names; export it again"
+            ) from error
+        n_classes = (gives.get("logits") or [None])[-1]
+        n_labels = len(self.card.labels)
+        fits = not isinstance(n_classes, int) or n_classes == n_labels
+        if takes == {self._x_name, "features"} and "logits" in gives and fits:
+            return
+        raise CheckpointError(
+            f"{self._path}: takes {one_line(', '.join(sorted(takes)))} and gives "
+            f"{n_classes} classes, where its card says {self._x_name}, features and "
+            f"{n_labels} classes; it is the card of another model"
+        )
 
 
 class TorchClassifier:

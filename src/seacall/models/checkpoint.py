@@ -13,6 +13,7 @@ from seacall.errors import CheckpointError
 from seacall.files import file_sha256, written_whole
 from seacall.labels import UNKNOWN
 from seacall.models.pretrained import check_sha256
+from seacall.models.untrusted import check_plain, one_line, read_json
 
 SCHEMA_VERSION = 1
 CARD_NAME = "card.json"
@@ -23,10 +24,15 @@ VERIFY_NAME = "verify.json"
 DEFAULT_THRESHOLD = 0.7
 """Best scores below it are answered ``unknown`` when nothing was calibrated."""
 
+_MAX_LABEL = 200
+"""Characters."""
+
 NEVER = 1.0
 """Threshold of a class that is never answered: its scores did not earn it."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+"""A name in the card's own folder: no path leads out of it."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Takes = Literal["patches", "waveform"]
 KnownBy = Literal[
@@ -164,7 +170,7 @@ class Card(Settings):
     """Where the training recordings come from."""
     limits: tuple[str, ...] = ()
     """What the model cannot do, a sentence each."""
-    files: dict[str, Sha256] = Field(default_factory=dict)
+    files: dict[FileName, Sha256] = Field(default_factory=dict)
     """sha256 of each file beside this one, by name."""
 
     @model_validator(mode="before")
@@ -187,6 +193,12 @@ class Card(Settings):
             raise ValueError(
                 f"labels {self.labels} must differ, and the last must be {UNKNOWN!r}"
             )
+        odd = [k for k in self.labels if not k.isprintable() or len(k) > _MAX_LABEL]
+        if odd:
+            raise ValueError(
+                f"label {odd[0][:_MAX_LABEL]!r} must be at most {_MAX_LABEL} "
+                "characters that can be printed"
+            )
         strange = sorted(set(self.thresholds) - set(self.labels))
         if strange:
             raise ValueError(f"thresholds of classes that do not exist: {strange}")
@@ -201,6 +213,23 @@ class Card(Settings):
                 f"calibration {c.method} of {n} classes needs {need[0]} slopes and "
                 f"{need[1]} offsets, got {len(c.slopes)} and {len(c.offsets)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _front_end_is_one_of_sound(self) -> Self:
+        """Refuse what would ask for more memory than any machine has."""
+        profile = self.front_end.profile
+        sizes = {
+            "sample_rate": (profile.sample_rate, 1_000_000),
+            "n_fft": (profile.n_fft, 65_536),
+            "n_mels": (profile.n_mels, 1_024),
+            "n_frames": (profile.n_frames, 10_000),
+            "patches in a clip": (self.front_end.n_patches, 10_000),
+            "samples in a clip": (self.front_end.clip_length, 60_000_000),
+        }
+        for what, (found, most) in sizes.items():
+            if found > most:
+                raise ValueError(f"front_end: {what} {found:,}, at most {most:,}")
         return self
 
     @property
@@ -256,24 +285,27 @@ def read_card(folder: Path) -> Card:
             "give the folder that seacall train or distill wrote"
         )
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA_VERSION:
             raise CheckpointError(
-                f"{path}: schema_version is {version!r} and this seacall reads "
-                f"{SCHEMA_VERSION}; use the seacall version that wrote it"
+                f"{path}: schema_version is {one_line(repr(version))} and this seacall "
+                f"reads {SCHEMA_VERSION}; use the seacall version that wrote it"
             )
-        return Card.model_validate(values)
+        card = Card.model_validate(values)
+        check_plain(values)  # what the card takes without a look: figures, settings
+        return card
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
         message = first["msg"].removeprefix("Value error, ")
         raise CheckpointError(
-            f"{path}: {where}: {message}; copy the model folder again"
+            f"{path}: {one_line(f'{where}: {message}')}; copy the model folder again"
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: cannot be read as JSON ({error}); copy the model folder again"
+            f"{path}: cannot be read as JSON ({one_line(str(error))}); "
+            "copy the model folder again"
         ) from error
 
 

@@ -22,6 +22,7 @@ from seacall.models.device import choose_device
 from seacall.models.mn04 import EfficientATTeacher
 from seacall.models.size import model_size
 from seacall.models.student import AudioTransformerStudent
+from seacall.models.untrusted import check_plain, one_line
 from seacall.models.vggish import VGGishTeacher
 from seacall.models.weights import (
     as_state_dict,
@@ -171,6 +172,13 @@ def _from_pth(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     config = content.get("config") if "model_state_dict" in content else None
     if not isinstance(config, dict):
         config = {"labels": None, "front_end": None}
+    try:
+        check_plain(config)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: its metadata cannot be used ({error}); "
+            "give the file that the training wrote"
+        ) from error
     network = build_network(architecture, n_classes)
     fill(network, state, path=path)
     return network, {**config, "architecture": architecture}
@@ -183,6 +191,6 @@ def _architecture_of(state: dict[str, Tensor], *, path: Path) -> tuple[str, int]
         if set(layers) == state.keys() and state[layers[-1]].dim() == 1:
             return name, len(state[layers[-1]])
     raise CheckpointError(
-        f"{path}: its layers ({next(iter(state))}, ...) are those of no known "
-        f"architecture; give a checkpoint of {' or '.join(ARCHITECTURES)}"
+        f"{path}: its layers ({one_line(next(iter(state)))}, ...) are those of no "
+        f"known architecture; give a checkpoint of {' or '.join(ARCHITECTURES)}"
     )

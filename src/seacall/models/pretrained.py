@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from seacall.errors import CheckpointError
 from seacall.files import file_sha256, written_whole
+from seacall.models.untrusted import one_line
 
 _TIMEOUT_S = 60
 _PIECE = 1 << 20
+MAX_BYTES = 1 << 30
+"""Of one download: four times the largest weights that are in use here."""
 
 
 def check_sha256(path: Path, sha256: str) -> None:
@@ -66,14 +71,36 @@ def fetch(url: str, *, sha256: str, folder: Path | None = None) -> Path:
         If it cannot be downloaded or its bytes differ; nothing is kept then.
     """
     folder = folder or cache_folder()
-    path = folder / url.rsplit("/", 1)[-1]
+    path = folder / file_name_of(url)
     if not path.is_file():
         _make(folder)
         with written_whole(path) as part:
-            _download(url, part)
+            download(url, part)
             _check_download(part, sha256, url=url)
     check_sha256(path, sha256)
     return path
+
+
+def file_name_of(url: str) -> str:
+    """Return the last part of a URL, if it names a file.
+
+    Raises
+    ------
+    CheckpointError
+        If it does not, or the URL is not one of the web: ``file:`` reads anything.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError as error:
+        raise CheckpointError(f"{one_line(url)}: is no URL ({error})") from error
+    name = parts.path.rsplit("/", 1)[-1]
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise CheckpointError(f"{one_line(url)}: give a URL of http or https")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise CheckpointError(
+            f"{one_line(url)}: its last part is no file name; give the file's own URL"
+        )
+    return name
 
 
 def _make(folder: Path) -> None:
@@ -95,7 +122,15 @@ def _check_download(part: Path, sha256: str, *, url: str) -> None:
         )
 
 
-def _download(url: str, path: Path) -> None:
+def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+    """Download a file that nothing is known of yet.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be had, or is longer than ``max_bytes``.
+    """
+    file_name_of(url)
     try:
         with (
             urllib.request.urlopen(url, timeout=_TIMEOUT_S) as reply,
@@ -103,15 +138,24 @@ def _download(url: str, path: Path) -> None:
         ):
             while piece := reply.read(_PIECE):
                 out.write(piece)
+                if out.tell() > max_bytes:
+                    raise CheckpointError(
+                        f"{url}: is longer than {max_bytes:,} bytes; nothing was kept"
+                    )
     except urllib.error.HTTPError as error:
         error.close()
         raise _not_downloaded(url, error) from error
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        OSError,
+        ValueError,
+    ) as error:
         raise _not_downloaded(url, error) from error
 
 
 def _not_downloaded(url: str, error: Exception) -> CheckpointError:
     return CheckpointError(
-        f"{url}: cannot be downloaded ({error}); "
+        f"{url}: cannot be downloaded ({one_line(str(error))}); "
         "download it elsewhere and give the file's path"
     )

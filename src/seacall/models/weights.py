@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seacall.errors import CheckpointError
+from seacall.models.untrusted import one_line
 
 T = TypeVar("T")
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 # for code to run: torch's safe unpickler trips over a damaged file in many ways (found
 # by changing bytes at random).
 _READ_ERRORS = (
+    zipfile.BadZipFile,
     OSError,
     EOFError,
     ArithmeticError,
@@ -49,15 +52,24 @@ def read_pth(path: Path) -> dict[str, Any]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about old pickle protocols
-        content = _read(
-            path, lambda: torch.load(path, map_location="cpu", weights_only=True)
-        )
+        content = _read(path, lambda: _load_pth(path))
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{path}: holds a {type(content).__name__}, not a dictionary of weights; "
             "save the model's state_dict"
         )
     return content
+
+
+def _load_pth(path: Path) -> Any:
+    """Load tensors and plain values, if they take no more room than the file."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            packed = sum(part.file_size for part in archive.infolist())
+        # torch stores its parts as they are; a megabyte of packed zeros is a gigabyte.
+        if packed > path.stat().st_size:
+            raise ValueError(f"it unpacks to {packed:,} bytes, torch packs nothing")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -92,6 +104,13 @@ def as_state_dict(content: Any, *, path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: holds no plain dictionary of weights; save the model's state_dict"
         )
+    for name, value in content.items():
+        # One number can stand for all of a tensor, of any size.
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{path}: {one_line(name)} is larger than what is stored of it; save "
+                "the model's state_dict"
+            )
     return dict(content)
 
 
@@ -128,7 +147,7 @@ def fill(
         what = (
             f"lacks {len(missing)} of {len(own)} layers (the first is {missing[0]})"
             if missing
-            else f"has {len(extra)} layers too many (the first is {extra[0]})"
+            else f"has {len(extra)} layers too many (the first is {one_line(extra[0])})"
         )
         raise CheckpointError(
             f"{path}: {what}, so it is no {name_of_model}; give {source}"
@@ -174,4 +193,4 @@ def _reason(error: Exception) -> str:
     # A KeyError's text is but the key: a byte of the file that means nothing.
     if not first_line or "weights_only" in first_line or first_line.isdigit():
         return "it is no weight file"
-    return first_line
+    return one_line(first_line)
