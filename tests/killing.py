@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -15,6 +16,8 @@ class KillingJob(Job):
     """Ends the process, as ``kill -9`` would, once the recording is to be read."""
 
     def classifier(self):
+        if multiprocessing.parent_process() is None:
+            return super().classifier()
         plain = io.read_blocks
 
         def read_blocks(path: Path, **options):

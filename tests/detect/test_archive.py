@@ -54,10 +54,7 @@ def test_scores_do_not_depend_on_how_the_work_is_cut(
 @pytest.mark.slow
 def test_worker_processes_give_the_same_scores(recordings, tiny_model, tmp_path):
     plan = plan_for(tiny_model, unit_s=1.0)
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patch:
-        patch.setattr("seacall.detect.units.TASK_S", 1.0)
-        found = run(recordings, tmp_path / "out", plan, n_workers=2)
+    found = run(recordings, tmp_path / "out", plan, n_workers=2)
     assert_same(found, plainly(recordings, plan))
 
 

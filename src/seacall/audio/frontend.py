@@ -74,10 +74,17 @@ class Conditioner:
 def condition(
     blocks: Iterable[Float32], *, sample_rate: int, settings: FrontEndSettings
 ) -> Iterator[Float32]:
-    """Band-pass and resample a whole recording that comes in blocks."""
+    """Band-pass and resample a whole recording that comes in blocks.
+
+    Where the blocks end with an error, what came before comes out before it.
+    """
     conditioner = Conditioner(sample_rate=sample_rate, settings=settings)
-    for block in blocks:
-        yield conditioner.process(block)
+    try:
+        for block in blocks:
+            yield conditioner.process(block)
+    except AudioError:
+        yield conditioner.finish()
+        raise
     yield conditioner.finish()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from seacall.audio import io
 from seacall.audio.clips import ClipGrid
+from seacall.audio.fast import kernels
 from seacall.data.pool import map_files
 from seacall.data.timestamps import RecordingTime, recording_times
 from seacall.detect.merge import detections
@@ -67,6 +68,8 @@ class Plan:
             "each_channel": self.each_channel,
             "unit": self.unit_s,
             "measured_events": self.card.unknown.needs_events,
+            # They agree to rounding, which loud bands hide and empty ones do not.
+            "kernels": "plain" if kernels() is None else "compiled",
         }
 
 
@@ -152,7 +155,7 @@ def listen(
     store.run_of(plan.key, {"card": plan.card.model_dump(mode="json")})
     preflight(paths, store, plan, n_workers=n_workers)
     units = store.waiting()
-    tasks = list(tasks_of(units, grid=plan.grid))
+    tasks = list(tasks_of(units, grid=plan.grid, n_workers=n_workers))
     progress = Progress(
         n_recordings=len(paths),
         n_units=len(units),

@@ -14,6 +14,7 @@ UNIT_S = 600.0
 """Length of a unit: what a killed run loses of each recording that it was at."""
 TASK_S = 600.0
 """Audio in a task, s: short recordings go to a worker process many at a time."""
+_TASKS_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,20 @@ def plan_units(
     return units
 
 
-def tasks_of(units: Iterable[Unit], *, grid: ClipGrid) -> Iterator[Task]:
-    """Put short units together, in order, so that handing them over costs little."""
+def tasks_of(
+    units: Sequence[Unit], *, grid: ClipGrid, n_workers: int = 1
+) -> Iterator[Task]:
+    """Put short units together, in order, so that handing them over costs little.
+
+    There are several tasks for each worker where there is that much to do.
+    """
+    whole_s = sum(unit.audio_s(grid) for unit in units)
+    task_s = min(TASK_S, whole_s / (_TASKS_EACH * n_workers))
     task: list[Unit] = []
     audio_s = 0.0
     for unit in units:
         length_s = unit.audio_s(grid)
-        if task and audio_s + length_s > TASK_S:
+        if task and audio_s + length_s > task_s:
             yield tuple(task)
             task, audio_s = [], 0.0
         task.append(unit)

@@ -14,9 +14,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from seacall.audio.clips import ClipGrid
+from seacall.audio.fast import kernels
+from seacall.audio.frontend import condition
 from seacall.data.pool import one_blas_thread
-from seacall.detect.classify import score_unit
+from seacall.detect.classify import clip_table, score_unit
 from seacall.detect.clip_table import empty_table
 from seacall.detect.units import Task, Unit, UnitResult
 from seacall.models.backend import Classifier, load_classifier
@@ -64,6 +68,7 @@ def score_in_processes(
     again unit by unit in one process at a time, so that a unit which kills its worker
     is found; it is given up when it has done so twice.
     """
+    _prepare(job)
     left = deque(tasks)
     while left:
         flight: dict[Future[list[UnitResult]], Task] = {}
@@ -74,6 +79,18 @@ def score_in_processes(
             # What was in flight: some of it may be done, but nobody has seen it.
             for unit in [unit for task in flight.values() for unit in task]:
                 yield _score_alone(unit, job)
+
+
+def _prepare(job: Job) -> None:
+    """Find out here what is wrong with a model; compile once, not in each worker."""
+    classifier = job.classifier()
+    if kernels() is None:
+        return
+    front_end = job.card.front_end
+    rate = front_end.profile.sample_rate
+    silence = np.zeros(front_end.clip_length, np.float32)
+    deque(condition([silence], sample_rate=rate, settings=front_end), maxlen=0)
+    clip_table([silence], [0.0], classifier, sample_rate=rate)
 
 
 def _results(
