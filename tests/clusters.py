@@ -85,11 +85,13 @@ class Machines:
     env: Mapping[str, str]
     folder: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """The workers, the head, and what did not come to be one."""
 
     def join(self) -> subprocess.Popen[bytes]:
         """Start one more machine."""
         number = len(self.workers) + 2
-        worker = self._start(
+        worker = self.started(
             f"--address={self.address}", f"--node-ip-address=127.0.0.{number}",
             "--num-cpus=1",
         )  # fmt: skip
@@ -105,13 +107,31 @@ class Machines:
                 found += [pid] if b"MapWorker" in line else []
         return found
 
+    def started(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start Ray; it gives up after 30 s itself where a machine is busy."""
+        before = self.n_started
+        for _ in range(4):
+            process = self._start(*options)
+            until(
+                lambda p=process: self.n_started > before or p.poll() is not None,
+                what=self.said(),
+            )
+            if self.n_started > before:
+                return process
+            end(process)
+        raise TimeoutError(self.said())
+
     @property
     def n_started(self) -> int:
-        return (self.folder / "out").read_bytes().count(b"Ray runtime started")
+        return self.said().count("Ray runtime started")
+
+    def said(self) -> str:
+        out = self.folder / "out"
+        return out.read_text(errors="replace") if out.exists() else ""
 
     def _start(self, *options: str) -> subprocess.Popen[bytes]:
         program = ("-c", "from ray.scripts.scripts import main; main()")
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *program, "start", "--block", _STORE, *options],
             env=dict(self.env),
             cwd="/",  # as on another machine: not where the run was started
@@ -119,6 +139,8 @@ class Machines:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self.processes.append(process)
+        return process
 
 
 @contextmanager
@@ -131,18 +153,16 @@ def machines(n: int, extra_env: Mapping[str, str]) -> Iterator[Machines]:
         "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     found = Machines(f"127.0.0.1:{port}", env, folder)
-    head = found._start(
-        "--head", f"--port={port}", "--num-cpus=0",
-        "--include-dashboard=false", f"--temp-dir={folder}",
-    )  # fmt: skip
     try:
-        until(lambda: _answers(port), what="Ray's head did not start")
+        found.started(
+            "--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false",
+            f"--temp-dir={folder}",
+        )  # fmt: skip
         for _ in range(n):
             found.join()
-        until(lambda: found.n_started == n + 1, what="Ray's machines did not start")
         yield found
     finally:
-        for process in (*found.workers, head):
+        for process in found.processes:
             end(process)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -256,7 +256,10 @@ def _quiet_ray() -> Any:
         ray = require("ray", "cluster")
         context = importlib.import_module("ray.data").DataContext.get_current()
     context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    # What ends a run comes as an exception; no traceback beside it. The loggers below
+    # "ray.data", whose own level Ray Data sets again later.
+    for name in ("ray.data.exceptions", "ray.data._internal"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return ray
 
 
