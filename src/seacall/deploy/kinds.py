@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from seacall.deploy.exported import ExportResult, ExportSettings
+from seacall.deploy.proof import Proof
 from seacall.deploy.report import keep_report
-from seacall.deploy.verify import Proof, verify
+from seacall.deploy.verify import verify
 from seacall.errors import CheckpointError, SettingsError, require
 
 Export = Callable[[Path, Path, ExportSettings], ExportResult]
@@ -30,6 +31,20 @@ def _onnx_network(model: Path, out: Path, settings: ExportSettings) -> ExportRes
     return export_network(model, out, settings)
 
 
+def _onnx_int8(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.quantise import export_int8
+
+    return export_int8(model, out, settings)
+
+
+def _onnx_fp16(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.quantise import export_fp16
+
+    return export_fp16(model, out, settings)
+
+
 def _torchscript(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
     require("torch", "train")
     from seacall.deploy.torchscript import export_torchscript
@@ -47,6 +62,8 @@ def _pamguard(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
 KINDS: dict[str, Export] = {
     "onnx": _onnx,
     "onnx-network": _onnx_network,
+    "onnx-int8": _onnx_int8,
+    "onnx-fp16": _onnx_fp16,
     "torchscript": _torchscript,
     "pamguard": _pamguard,
 }
@@ -91,8 +108,9 @@ def export(
         part = Path(folder, out.name)
         result = KINDS[to](model, part, settings)
         if result.report:  # proved by its own kind's rules
-            part.replace(out)
-            return replace(result, path=out)
+            final = out.with_name(result.path.name)  # to which it may have added
+            result.path.replace(final)
+            return replace(result, path=final)
         proof = proved(model, part, out, settings)
         part.replace(out)
     report = keep_report(model, out, to, proof)
