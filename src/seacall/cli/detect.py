@@ -155,7 +155,7 @@ def detect(
         {
             "model": str(model) if model else None,
             "hop_s": hop,
-            "channel": _channel(channel),
+            "channel": channel_of(channel),
             "threshold": threshold,
             "formats": format_,
             "timezone": timezone,
@@ -275,7 +275,8 @@ def _lines(result: ArchiveResult) -> list[str]:
     return [*lines, *(f"written: {path}" for path in result.written)]
 
 
-def _channel(text: str | None) -> int | str | None:
+def channel_of(text: str | None) -> int | str | None:
+    """Read an option that names a channel: its number from 1, mean, or each."""
     if text is None or text in ("mean", "each"):
         return text
     if text.isdecimal() and int(text) > 0:

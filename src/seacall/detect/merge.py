@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seacall.config import Profile
 from seacall.detect.clip_table import ClipTable
 from seacall.detect.runs import SECOND_US, Timeline, merged, microseconds
 from seacall.detection import DetectSettings
@@ -231,32 +232,42 @@ class _Clips:
         # What stands out where the recording holds nothing is a seam of filling up.
         real = np.where(table.low_hz[rows] < nyquist, np.float32(1), np.float32(np.nan))
         level_db = _highest(table.level_db[rows], begins)
-        low_hz, high_hz = self._bands(
+        low_hz, high_hz = shown_bands(
             -_highest(-real * table.low_hz[rows], begins),
             _highest(real * table.high_hz[rows], begins),
+            profile=self.card.front_end.profile,
+            nyquist_hz=nyquist,
         )
         return {
             "low_hz": low_hz.tolist(),
             "high_hz": high_hz.tolist(),
-            "snr_db": _in_hundredths(_highest(real * table.snr_db[rows], begins)),
-            "level_db": _in_hundredths(level_db + self.settings.level_offset_db),
+            "snr_db": in_hundredths(_highest(real * table.snr_db[rows], begins)),
+            "level_db": in_hundredths(level_db + self.settings.level_offset_db),
         }
 
-    def _bands(self, low_hz: Floats, high_hz: Floats) -> tuple[Floats, Floats]:
-        """Return bands, below half the recording's rate and never empty.
 
-        Where nothing was measured, or only what lies above that, it is all that the
-        front end looks at.
-        """
-        profile, nyquist = self.card.front_end.profile, self.recording.sample_rate / 2
-        low = np.maximum(np.round(low_hz, 1), 0)
-        high = np.round(np.minimum(high_hz, nyquist), 1)
-        good = low < high  # not so of NaN
-        whole = (profile.fmin if profile.fmin < nyquist else 0, profile.fmax)
-        return (
-            np.where(good, low, whole[0]),
-            np.where(good, high, min(whole[1], nyquist)),
-        )
+def shown_bands(
+    low_hz: Floats, high_hz: Floats, *, profile: Profile, nyquist_hz: float
+) -> tuple[Floats, Floats]:
+    """Return bands of detections, below half the recording's rate and never empty.
+
+    Where nothing was measured, or only what lies above that, it is all that the front
+    end looks at.
+
+    Parameters
+    ----------
+    low_hz, high_hz
+        Lowest and highest edge of what stood out in a detection's clips, or NaN;
+        shape ``(n,)``.
+    """
+    low = np.maximum(np.round(low_hz, 1), 0)
+    high = np.round(np.minimum(high_hz, nyquist_hz), 1)
+    good = low < high  # not so of NaN
+    whole = (profile.fmin if profile.fmin < nyquist_hz else 0, profile.fmax)
+    return (
+        np.where(good, low, whole[0]),
+        np.where(good, high, min(whole[1], nyquist_hz)),
+    )
 
 
 def _highest(values: Float32, begins: Ints) -> Floats:
@@ -264,6 +275,6 @@ def _highest(values: Float32, begins: Ints) -> Floats:
     return np.fmax.reduceat(values.astype(np.float64), begins)
 
 
-def _in_hundredths(values: Floats) -> list[float | None]:
+def in_hundredths(values: Floats) -> list[float | None]:
     """Return values as they are shown; None for NaN."""
     return [None if v != v else v for v in np.round(values, 2).tolist()]

@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 SECOND_US = 1_000_000
-_SAME_US = 1_000
+SAME_US = 1_000
 """Times that differ by less are the same: a clip's end and the next one's start are
 rounded apart, and a clip holds a whole number of samples."""
 
@@ -39,7 +39,7 @@ class Timeline:
     def hop_us(self) -> int:
         """Return the time from one clip's start to the next."""
         steps = np.diff(self.starts_us)
-        steps = steps[steps > _SAME_US]
+        steps = steps[steps > SAME_US]
         return int(steps.min()) if len(steps) else 0
 
     def begins(self, rows: Ints, *, max_gap_us: int) -> Ints:
@@ -49,7 +49,7 @@ class Timeline:
         """
         gaps = self.starts_us[rows[1:]] - self.ends_us[rows[:-1]]
         first = np.zeros(min(1, len(rows)), np.int64)
-        return np.append(first, np.flatnonzero(gaps > max_gap_us + _SAME_US) + 1)
+        return np.append(first, np.flatnonzero(gaps > max_gap_us + SAME_US) + 1)
 
 
 def merged(
@@ -81,7 +81,7 @@ def merged(
     begins = timeline.begins(rows, max_gap_us=max_gap_us)
     lasts = np.append(begins[1:], len(rows))[: len(begins)] - 1
     length = timeline.ends_us[rows[lasts]] - timeline.starts_us[rows[begins]]
-    long = length > microseconds(settings.min_duration_s) - _SAME_US
+    long = length > microseconds(settings.min_duration_s) - SAME_US
     rows = rows[long[_run_of(begins, len(rows))]]
     return rows, timeline.begins(rows, max_gap_us=max_gap_us)
 

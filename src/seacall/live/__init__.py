@@ -1,0 +1,1 @@
+"""Listen to sound as it comes: sources, growing detections, a journal, health."""
