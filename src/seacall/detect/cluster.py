@@ -256,10 +256,6 @@ def _quiet_ray() -> Any:
         ray = require("ray", "cluster")
         context = importlib.import_module("ray.data").DataContext.get_current()
     context.enable_progress_bars = False
-    # What ends a run comes as an exception; no traceback beside it. The loggers below
-    # "ray.data", whose own level Ray Data sets again later.
-    for name in ("ray.data.exceptions", "ray.data._internal"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     return ray
 
 
