@@ -27,17 +27,17 @@ STRANGE = "unlike the sounds of the training"
 
 LOG_EVENT = "log_event_strength"
 """Measure beside those of `KNOWNNESS`: log(1 + event strength in dB)."""
-_SILENT_DB = 0.05
+SILENT_DB = 0.05
 """A band that moves less than this in a whole clip holds no sound: quantisation alone
 moves the quietest band of a 24-bit file by more."""
-_EDGE_FRAMES = 3
+EDGE_FRAMES = 3
 """Left out at both ends of a clip when looking for silence: an offset of a dead
 hydrophone switches on there, and the filters ring."""
 _FEW_FRAMES = 25
 """Step between frames that are looked at first."""
-_EVENT_FRAMES = 15
+EVENT_FRAMES = 15
 """150 ms: the shortest whistles last as long; snaps and drops of rain are over."""
-_EVENT_SHARE = 0.999
+EVENT_SHARE = 0.999
 """Quantile of a clip's cells that counts as its loudest event: of 480 frames and 64
 bands the 31st loudest, so that a single cell of noise is none."""
 
@@ -61,9 +61,9 @@ def event_strength_db(log_mel: Float32, profile: Profile) -> FloatArray:
     """
     cells = _in_db(log_mel, profile)
     events = cells - np.median(cells, axis=1, keepdims=True)
-    smooth = uniform_filter1d(events, _EVENT_FRAMES, axis=1, mode="nearest")
+    smooth = uniform_filter1d(events, EVENT_FRAMES, axis=1, mode="nearest")
     flat = smooth.reshape(len(smooth), -1)
-    return np.asarray(np.quantile(flat, _EVENT_SHARE, axis=1), np.float64)
+    return np.asarray(np.quantile(flat, EVENT_SHARE, axis=1), np.float64)
 
 
 def is_silent(log_mel: Float32, profile: Profile) -> NDArray[np.bool_]:
@@ -79,10 +79,10 @@ def is_silent(log_mel: Float32, profile: Profile) -> NDArray[np.bool_]:
     silent
         Shape ``(n_clips,)``.
     """
-    inner = _joined(log_mel)[:, _EDGE_FRAMES:-_EDGE_FRAMES]
+    inner = _joined(log_mel)[:, EDGE_FRAMES:-EDGE_FRAMES]
     # A few frames are enough to see that something moves, as it does in nearly all.
-    silent = _ranges_db(inner[:, ::_FEW_FRAMES], profile) < _SILENT_DB
-    silent[silent] = _ranges_db(inner[silent], profile) < _SILENT_DB
+    silent = _ranges_db(inner[:, ::_FEW_FRAMES], profile) < SILENT_DB
+    silent[silent] = _ranges_db(inner[silent], profile) < SILENT_DB
     return silent
 
 
