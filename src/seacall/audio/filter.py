@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from seacall.audio.fast import kernels
 
@@ -104,7 +103,7 @@ class BandPass:
         if self._state is None:
             self._state = self._design.settled * y[0]
         filtered: NDArray[Any]
-        filtered, self._state = signal.sosfilt(
+        filtered, self._state = _signal().sosfilt(
             self._design.sos,
             y.astype(self._design.sos.dtype, copy=False),
             zi=self._state,
@@ -143,11 +142,11 @@ def impulse_response(
         Share of the largest value; after the last one that reaches it all is left out.
     """
     edges = band_edges(sample_rate=sample_rate, band_hz=band_hz)
-    sos = signal.butter(ORDER, edges, btype="bandpass", fs=sample_rate, output="sos")
+    sos = _signal().butter(ORDER, edges, btype="bandpass", fs=sample_rate, output="sos")
     # The lower edge decides: it rings for some dozens of its periods.
     impulse = np.zeros(64 + int(64 * sample_rate / edges[0]))
     impulse[0] = 1.0
-    response: NDArray[np.float64] = signal.sosfilt(sos, impulse)
+    response: NDArray[np.float64] = _signal().sosfilt(sos, impulse)
     heard = np.flatnonzero(np.abs(response) > forgotten * np.abs(response).max())
     return response[: int(heard[-1]) + 1]
 
@@ -167,10 +166,10 @@ class _Design:
 @lru_cache(maxsize=32)
 def _design(sample_rate: int, band_hz: tuple[float, float]) -> _Design:
     edges = band_edges(sample_rate=sample_rate, band_hz=band_hz)
-    sos = signal.butter(ORDER, edges, btype="bandpass", fs=sample_rate, output="sos")
+    sos = _signal().butter(ORDER, edges, btype="bandpass", fs=sample_rate, output="sos")
     exact = edges[0] < _FLOAT32_MIN_SHARE * sample_rate
     dtype = np.float64 if exact else np.float32
-    settled = signal.sosfilt_zi(sos)
+    settled = _signal().sosfilt_zi(sos)
     warm_up = 0 if exact else _memory_length(sos)
     return _Design(sos.astype(dtype), settled.astype(dtype), warm_up)
 
@@ -179,7 +178,14 @@ def _memory_length(sos: Any) -> int:
     """Return how many samples an impulse is heard for; 0 if longer than looked for."""
     impulse = np.zeros(2 * _LONGEST_MEMORY)
     impulse[0] = 1.0
-    response = np.abs(signal.sosfilt(sos, impulse))
+    response = np.abs(_signal().sosfilt(sos, impulse))
     heard = np.flatnonzero(response > _FORGOTTEN * response.max())
     length = int(heard[-1]) + 1
     return length if length <= _LONGEST_MEMORY else 0
+
+
+def _signal() -> Any:
+    """Load scipy's filters where a profile has one: they take a second and 47 MB."""
+    from scipy import signal
+
+    return signal

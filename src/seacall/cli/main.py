@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from seacall.cli import (
+    bench,
     build,
     detect,
     evaluate,
@@ -71,6 +72,7 @@ for verb in (
     detect.detect,
     listen.listen,
     info.info,
+    bench.bench,
     export.export,
     export.verify,
 ):
