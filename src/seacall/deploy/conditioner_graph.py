@@ -8,8 +8,8 @@ samples around it, the same for each block.
 
 A clip alone has no past. As at the start of a recording, the filter begins as if the
 first sample had lasted for ever, and the resampler as if silence had come before and
-would follow. A clip from the middle of a recording differs for as long as the response
-lasts.
+would follow; soxr's later stages leave something out there, which is measured too. A
+clip from the middle of a recording differs for as long as the response lasts.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Conditioner(nn.Module):
     """
 
     matrix: Tensor
+    beginning: Tensor
     ending: Tensor
 
     def __init__(self, *, rate: int, settings: FrontEndSettings) -> None:
@@ -73,6 +74,8 @@ class Conditioner(nn.Module):
         repeats = -(-_BLOCK // up)
         self.n_out, self.step = up * repeats, down * repeats
         matrix, self.lead = _block_matrix(resampled, heard, up, down, repeats)
+        beginning = _beginning(matrix, self.lead, heard, rate, profile.sample_rate)
+        self.register_buffer("beginning", torch.from_numpy(beginning))
         self.n_steps = -(-len(matrix) // self.step)
         matrix = np.pad(matrix, ((0, self.n_steps * self.step - len(matrix)), (0, 0)))
         self.register_buffer("matrix", torch.from_numpy(matrix))
@@ -101,11 +104,13 @@ class Conditioner(nn.Module):
         parts = [rows[:, k : k + self.n_blocks] for k in range(self.n_steps)]
         blocks = torch.matmul(torch.cat(parts, dim=2), self.matrix)
         out = blocks.reshape(-1, self.n_blocks * self.n_out)[:, : self.length_out]
-        if not self.has_filter:
-            return out.float()
-        n_last, n_heard = self.ending.shape[1], self.ending.shape[0]
+        n_heard, n_first = self.beginning.shape
+        missing = torch.matmul(y[:, :n_heard], self.beginning)
+        out = out - functional.pad(missing, (0, self.length_out - n_first))
+        n_heard, n_last = self.ending.shape
         rings = torch.matmul(y[:, self.length_in - n_heard :], self.ending)
-        return (out - functional.pad(rings, (self.length_out - n_last, 0))).float()
+        out = out - functional.pad(rings, (self.length_out - n_last, 0))
+        return out.float()
 
 
 def _ratio(rate_in: int, rate_out: int) -> tuple[int, int]:
@@ -206,6 +211,35 @@ def _block_matrix(
     used = np.flatnonzero(matrix.any(axis=1))
     first = min(int(used[0]), n_before + reach)
     return matrix[first : int(used[-1]) + 1], n_before + reach - first
+
+
+def _beginning(
+    matrix: FloatArray, lead: int, heard: FloatArray, rate_in: int, rate_out: int
+) -> FloatArray:
+    """Return what the resampler leaves out of its first outputs.
+
+    Returns
+    -------
+    beginning
+        Shape ``(n_heard, n_first)``: from the first samples to the first outputs.
+    """
+    n_first = min(_BLOCK, matrix.shape[1])
+    n_heard = int(np.flatnonzero(matrix[:, :n_first].any(axis=1))[-1]) + 1 - lead
+    steady = matrix[lead : lead + n_heard, :n_first]
+    if rate_in == rate_out:
+        return np.zeros((1, 1))
+    found = np.zeros((n_heard, n_first))
+    for i in range(n_heard):
+        impulse = np.zeros(2 * n_heard + n_first + 2 * lead)
+        impulse[i : i + len(heard)] = heard[: len(impulse) - i]
+        made = soxr.resample(impulse, rate_in, rate_out, quality=QUALITY)[:n_first]
+        found[i, : len(made)] = made
+    missing = np.round(steady - found, 10)
+    missing[np.abs(missing) < FORGOTTEN] = 0.0
+    rows, columns = np.nonzero(missing)
+    if len(rows) == 0:
+        return np.zeros((1, 1))
+    return np.ascontiguousarray(missing[: rows.max() + 1, : columns.max() + 1])
 
 
 def _ending(

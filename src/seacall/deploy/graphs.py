@@ -117,7 +117,7 @@ def waveform_graph(network: Any, card: Card, settings: ExportSettings) -> Any:
         folded=False,
     )
     network = _with_versions_of(front_end, network)
-    joined = _join(front_end, network, {"log_mel": "log_mel", "features": "features"})
+    joined = _join(front_end, network, ("log_mel", "features"), "network/")
     return _scored(joined, card)
 
 
@@ -196,30 +196,29 @@ def _scored(graph: Any, card: Card) -> Any:
         dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
     )
     graph = _with_versions_of(scores, graph)
-    return _join(graph, scores, {"logits": "logits"})
+    return _join(graph, scores, ("logits",), "scores/")
 
 
-def _join(first: Any, second: Any, names: dict[str, str]) -> Any:
+def _join(first: Any, second: Any, shared: tuple[str, ...], prefix: str) -> Any:
     """Let a model follow on another; what they share stays an output.
 
     Everything else in the second model gets a name of its own.
     """
-    second = compose.add_prefix(second, "then/", rename_edges=True, rename_inputs=True)
+    second = compose.add_prefix(second, prefix, rename_edges=True, rename_inputs=True)
     graph = first.graph
-    given = {f"then/{name}": value for value, name in names.items()}
-    made = {
-        output.name: output.name.removeprefix("then/") for output in second.graph.output
-    }
+    outputs = [output.name for output in second.graph.output]
+    names = {f"{prefix}{name}": name for name in shared}
+    names |= {name: name.removeprefix(prefix) for name in outputs}
     for node in second.graph.node:
-        node.input[:] = [given.get(made.get(n, n), made.get(n, n)) for n in node.input]
-        node.output[:] = [made.get(name, name) for name in node.output]
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
     for output in second.graph.output:
-        output.name = made[output.name]
+        output.name = names[output.name]
     graph.node.extend(second.graph.node)
     graph.initializer.extend(second.graph.initializer)
-    outputs = {o.name: o for o in [*graph.output, *second.graph.output]}
+    found = {o.name: o for o in [*graph.output, *second.graph.output]}
     del graph.output[:]
-    graph.output.extend(outputs[name] for name in OUTPUTS if name in outputs)
+    graph.output.extend(found[name] for name in OUTPUTS if name in found)
     del graph.value_info[:]
     _import_of_both(first, second)
     return first

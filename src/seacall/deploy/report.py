@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from seacall.deploy.verify import Proof
+from seacall.deploy.proof import Proof
 from seacall.errors import CheckpointError
 from seacall.files import file_sha256, written_whole
 from seacall.models.checkpoint import VERIFY_NAME, read_card, write_card

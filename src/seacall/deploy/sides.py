@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +52,10 @@ class Side(Protocol):
         """Answer clips, shape ``(n, file.length)``."""
         ...
 
+    def network(self, log_mel: Float32, features: Float32) -> Float32 | None:
+        """Return logits of one clip's patches and features; None: it cannot."""
+        ...
+
 
 class FolderSide:
     """A model folder, as ``seacall detect`` runs it."""
@@ -71,6 +77,12 @@ class FolderSide:
         logits = self._classifier.logits(x, features)
         scores = scores_from_logits(logits, self.card)
         return Answers(logits, scores, features, log_mel)
+
+    def network(self, log_mel: Float32, features: Float32) -> Float32 | None:
+        """Return the network's logits; see :class:`Side`."""
+        if self.card.takes == "waveform":
+            return None
+        return self._classifier.logits(log_mel[None], features[None])
 
 
 class OnnxSide:
@@ -98,6 +110,14 @@ class OnnxSide:
             found["log_mel"], found["features"] = _inputs(clips, self.card)
         return Answers(**found)
 
+    def network(self, log_mel: Float32, features: Float32) -> Float32 | None:
+        """Return the network's logits; see :class:`Side`."""
+        if self.file.takes == "waveform":
+            return None
+        given = {"log_mel": log_mel[None], "features": features[None]}
+        logits: Float32 = self._session.run(["logits"], given)[0]
+        return logits
+
     def _run(self, clip: Float32) -> dict[str, Any]:
         given = {"waveform": clip}
         if self.file.takes == "patches":
@@ -113,12 +133,12 @@ class TorchScriptSide:
     """A TorchScript file that ``seacall export`` wrote."""
 
     def __init__(self, path: Path) -> None:
-        import json
-
         torch = require("torch", "train")
         extra = {METADATA_NAME: ""}
         try:
-            self._module = torch.jit.load(str(path), "cpu", extra).eval()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of torch about its own future
+                self._module = torch.jit.load(str(path), "cpu", extra).eval()
             metadata = json.loads(extra[METADATA_NAME] or "{}")
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else "no reason"
@@ -138,6 +158,10 @@ class TorchScriptSide:
             for x in zip(*rows, strict=True)
         ]
         return Answers(*parts)
+
+    def network(self, log_mel: Float32, features: Float32) -> Float32 | None:
+        """Tell nothing: the front end is inside; see :class:`Side`."""
+        return None
 
 
 def _inputs(clips: Float32, card: Card) -> tuple[Float32, Float32]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from seacall.audio.features import FEATURE_FACTORS
 from seacall.audio.frontend import clip_inputs, condition_array
+from seacall.deploy.proof import (
+    TOLERANCES,
+    Difference,
+    Proof,
+    Tolerance,
+    beyond,
+)
 from seacall.deploy.proof_sounds import ProofSound, recorded_sounds, synthetic_sounds
+from seacall.deploy.rounding import exact_inputs
 from seacall.deploy.sides import Answers, Side, open_side
 from seacall.errors import CheckpointError, SettingsError
 from seacall.labels import UNKNOWN
@@ -22,129 +28,8 @@ from seacall.learn.metrics import confusion_matrix, macro_f1
 from seacall.models.checkpoint import Card
 from seacall.models.decide import answers_at
 from seacall.models.unknown import refusals, refuse
-from seacall.settings import Settings
 
 Float32 = NDArray[np.float32]
-
-
-class Tolerance(Settings):
-    """How far two models may lie apart."""
-
-    logits: float | None = Field(default=1e-4, ge=0)
-    """Largest difference of any logit; None: any."""
-    same_decisions: float = Field(default=1.0, ge=0, le=1)
-    """Share of clips that must be answered alike."""
-    macro_f1: float | None = Field(default=None, ge=0)
-    """Most points, of 100, by which the macro-F1 may be lower; None: any. Counts where
-    labels are known."""
-
-
-TOLERANCES: dict[str, Tolerance] = {
-    "float32": Tolerance(),
-    "float16": Tolerance(logits=None, same_decisions=0.995, macro_f1=0.5),
-    "int8": Tolerance(logits=None, same_decisions=0.99, macro_f1=0.5),
-}
-"""By the coarser precision of the two."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far one quantity lies apart, over all clips."""
-
-    largest: float
-    """Largest absolute difference; NaN against a number is infinite."""
-    p999: float
-    """99.9 % of the differences are smaller."""
-    clip: str
-    """Name of the clip with the largest one."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {"max": self.largest, "p99.9": self.p999, "clip": self.clip}
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What a comparison found."""
-
-    a: str
-    b: str
-    """The two sides: a model folder or a file each."""
-    precision: str
-    """Which tolerance holds: the coarser precision of the two."""
-    tolerance: Tolerance
-    n_synthetic: int
-    n_recorded: int
-    differences: dict[str, Difference]
-    """Of features (divided by their usual size), log-mel, logits and scores."""
-    changed: list[dict[str, str]]
-    """Clips that are answered otherwise: name and both answers."""
-    f1: tuple[float, float] | None
-    """Macro-F1 of both over recordings whose label is known."""
-    n_labelled: int = 0
-    beyond: list[str] = field(default_factory=list)
-    """What lies beyond tolerance, a sentence each; empty: proved."""
-
-    @property
-    def n_clips(self) -> int:
-        """Clips that both answered."""
-        return self.n_synthetic + self.n_recorded
-
-    @property
-    def summary(self) -> str:
-        """Say in one line whether they answer alike."""
-        if self.beyond:
-            return (
-                f"{self.b} does not answer as {self.a} does: {'; '.join(self.beyond)}"
-            )
-        worst = self.differences["logits"].largest
-        same = self.n_clips - len(self.changed)
-        return (
-            f"{self.b} answers as {self.a} does: {same} of {self.n_clips} clips alike, "
-            f"logits within {worst:.1e}"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "a": self.a,
-            "b": self.b,
-            "proved": not self.beyond,
-            "summary": self.summary,
-            "beyond": self.beyond,
-            "tolerance": {
-                "precision": self.precision,
-                **self.tolerance.model_dump(mode="json"),
-            },
-            "n_synthetic": self.n_synthetic,
-            "n_recorded": self.n_recorded,
-            "n_labelled": self.n_labelled,
-            "differences": {k: d.as_dict() for k, d in self.differences.items()},
-            "changed": self.changed,
-            "macro_f1": self.f1,
-        }
-
-    def lines(self) -> list[str]:
-        """Say it in words: a small report."""
-        rows = [
-            f"  {name:<10}{d.largest:>10.1e}{d.p999:>10.1e}   {d.clip}"
-            for name, d in self.differences.items()
-        ]
-        lines = [
-            f"{self.n_clips} clips: {self.n_synthetic} synthetic, "
-            f"{self.n_recorded} recorded",
-            f"  {'':<10}{'largest':>10}{'99.9 %':>10}   where",
-            *rows,
-            f"decisions changed: {len(self.changed)}",
-            *(f"  {c['clip']}: {c['a']} -> {c['b']}" for c in self.changed[:10]),
-        ]
-        if self.f1 is not None:
-            before, after = self.f1
-            lines.append(
-                f"macro-F1 over {self.n_labelled} labelled recordings: {before:.4f} -> "
-                f"{after:.4f}"
-            )
-        return [*lines, self.summary]
 
 
 def verify(
@@ -186,19 +71,31 @@ def compare(
     _refuse_other_classes(a, b)
     sounds = list(_sounds(a, b, audio))
     rate = _rate(a, b)
-    found = [_answered(side, sounds, rate) for side in (a, b)]
+    raw = not (a.file.conditioned and b.file.conditioned)
+    found = [_answered(side, sounds, rate, raw=raw) for side in (a, b)]
     names = [sound.name for sound in sounds]
     (first, decided), (second, decided_again) = found
     precision = max(a.file.precision, b.file.precision, key=list(TOLERANCES).index)
+    rounding = _own_rounding((a, b), (first, second), sounds, rate if raw else None)
+    apart = np.abs(first.logits.astype(np.float64) - second.logits).max(axis=1)
+    limit = tolerance or TOLERANCES[precision]
+    excess = np.nan_to_num(apart - limit.roundings * rounding, nan=np.inf)
     f1, n_labelled = _macro_f1(sounds, decided, decided_again, a.card.labels)
     proof = Proof(
         a=a.name,
         b=b.name,
         precision=precision,
-        tolerance=tolerance or TOLERANCES[precision],
+        tolerance=limit,
         n_synthetic=sum(sound.label is None for sound in sounds),
         n_recorded=sum(sound.label is not None for sound in sounds),
-        differences=_differences(first, second, names),
+        differences={
+            **_differences(first, second, names),
+            "rounding": Difference(
+                float(rounding.max()),
+                float(np.quantile(rounding, 0.999, method="lower")),
+                names[int(rounding.argmax())],
+            ),
+        },
         changed=[
             {"clip": name, "a": one, "b": other}
             for name, one, other in zip(names, decided, decided_again, strict=True)
@@ -206,8 +103,10 @@ def compare(
         ],
         f1=f1,
         n_labelled=n_labelled,
+        excess=float(excess.max()),
+        excess_clip=names[int(excess.argmax())],
     )
-    proof.beyond.extend(_beyond(proof))
+    proof.beyond.extend(beyond(proof))
     if precision == "float32":
         proof.beyond.extend(_other_rules(a.card, b.card))
     return proof
@@ -247,13 +146,19 @@ def _sounds(a: Side, b: Side, audio: Path | None) -> Iterator[ProofSound]:
 
 
 def _answered(
-    side: Side, sounds: Sequence[ProofSound], rate: int
+    side: Side, sounds: Sequence[ProofSound], rate: int, *, raw: bool
 ) -> tuple[Answers, list[str]]:
-    """Return what a side says of clips, and what it answers in the end."""
+    """Return what a side says of clips, and what it answers in the end.
+
+    Parameters
+    ----------
+    raw
+        Whether the clips have not been through filter and resampler.
+    """
     parts, decided = [], []
     for sound in sounds:
         y = sound.y
-        if side.file.conditioned and rate != side.file.rate:
+        if raw and side.file.conditioned:
             y = condition_array(y, sample_rate=rate, settings=side.card.front_end)
         answers = side.answers(y[None])
         parts.append(answers)
@@ -275,6 +180,27 @@ def _decision(answers: Answers, y: Float32, side: Side) -> str:
 def _answer(scores: Float32, card: Card) -> str:
     answer = int(answers_at(scores, card.lowest_scores)[0])
     return (*card.labels, UNKNOWN)[answer]
+
+
+def _own_rounding(
+    sides: Sequence[Side],
+    found: Sequence[Answers],
+    sounds: Sequence[ProofSound],
+    raw_rate: int | None,
+) -> NDArray[np.float64]:
+    """Return how far a side's logits lie from exact ones, ``(n,)``; 0: not known."""
+    for side, answers in zip(sides, found, strict=True):
+        parts = []
+        for k, sound in enumerate(sounds):
+            settings = side.card.front_end
+            inputs = exact_inputs(sound.y, rate=raw_rate, settings=settings)
+            exact = side.network(*inputs)
+            if exact is None:
+                break
+            parts.append(float(np.abs(exact[0] - answers.logits[k]).max()))
+        if len(parts) == len(sounds):
+            return np.array(parts)
+    return np.zeros(len(sounds))
 
 
 def _joined(parts: Sequence[Answers]) -> Answers:
@@ -334,32 +260,3 @@ def _other_rules(a: Card, b: Card) -> Iterator[str]:
     first, second = (card.unknown.model_dump(exclude={"measured"}) for card in (a, b))
     if first != second:
         yield "their rules for unknown differ"
-
-
-def _beyond(proof: Proof) -> Iterator[str]:
-    """Say what lies beyond tolerance."""
-    allowed = proof.tolerance
-    apart = proof.differences["logits"]
-    if allowed.logits is not None and not apart.largest <= allowed.logits:
-        yield (
-            f"logits differ by {apart.largest:.1e} ({apart.clip}), allowed is "
-            f"{allowed.logits:.0e}"
-        )
-    # Scores follow from logits; where they do not, the calibration is another.
-    scores = proof.differences["scores"]
-    if allowed.logits is not None and not scores.largest <= allowed.logits:
-        yield f"scores differ by {scores.largest:.1e} ({scores.clip})"
-    share = 1 - len(proof.changed) / proof.n_clips
-    if share < allowed.same_decisions:
-        first = proof.changed[0]
-        yield (
-            f"{len(proof.changed)} of {proof.n_clips} decisions changed (first: "
-            f"{first['clip']}, {first['a']} -> {first['b']}), allowed are "
-            f"{1 - allowed.same_decisions:.1%}"
-        )
-    if proof.f1 is not None and allowed.macro_f1 is not None:
-        lost = 100 * (proof.f1[0] - proof.f1[1])
-        if lost > allowed.macro_f1:
-            yield (
-                f"macro-F1 is {lost:.2f} points lower, allowed are {allowed.macro_f1:g}"
-            )
