@@ -23,6 +23,7 @@ from seacall.cli import (
     info,
     judge,
     listen,
+    repository,
     simulate,
     survey,
     train,
@@ -75,6 +76,8 @@ for verb in (
     bench.bench,
     export.export,
     export.verify,
+    repository.push,
+    repository.pull,
 ):
     app.command()(verb)
 
