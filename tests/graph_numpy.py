@@ -64,10 +64,21 @@ def _result(node: Any, x: list[np.ndarray]) -> np.ndarray:
         result = REDUCTIONS[node.op](x[0], axis=axes, keepdims=keep)
     else:
         result = globals()[f"_{node.op.lower()}"](used, *x)
-    if "T" in used and node.op not in {"Less", "Greater", "Shape"}:
-        assert result.dtype == NUMPY[used["T"].type], (node.name, result.dtype)
-        assert x[0].dtype == result.dtype or node.op == "SelectV2", node.name
+    if "T" in used:
+        _check_types(node, used["T"].type, x, result)
     return result
+
+
+def _check_types(node: Any, number: int, x: list[np.ndarray], result: Any) -> None:
+    """TensorFlow adds no integers to decimals, and no single to double precision."""
+    dtype = NUMPY[number]
+    if node.op not in {"Less", "Greater", "Shape"}:
+        assert result.dtype == dtype, (node.name, result.dtype)
+    # What is left are axes, sizes and places.
+    values = {"SelectV2": x[1:], "PadV2": x[::2], "ConcatV2": x[:-1]}
+    plain = PLAIN.get(node.op)
+    every = x if isinstance(plain, np.ufunc) or node.op == "BatchMatMulV2" else x[:1]
+    assert {v.dtype for v in values.get(node.op, every)} == {dtype}, node.name
 
 
 def _const(used):

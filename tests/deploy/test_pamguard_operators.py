@@ -24,14 +24,15 @@ def i64(*values):
     return np.array(values, np.int64)
 
 
-def one_operator(op, constants=(), *, out=TensorProto.FLOAT, shape=(4, 6), **used):
+def one_operator(op, constants=(), *, dtype=TensorProto.FLOAT, shape=(4, 6), **used):
     """A graph that takes a matrix, folds it to a shape, and runs one operator."""
     names = [f"c{k}" for k in range(len(constants))]
     given = {"fold": i64(*shape), **dict(zip(names, constants, strict=True))}
     left_out = [name if given[name] is not None else "" for name in names]
     outputs = ["made", "places"] if op == "TopK" else ["made"]
     nodes = [
-        helper.make_node("Reshape", ["x", "fold"], ["folded"]),
+        helper.make_node("Reshape", ["x", "fold"], ["plain"]),
+        helper.make_node("Cast", ["plain"], ["folded"], to=dtype),
         helper.make_node(op, ["folded", *left_out], outputs, **used),
         helper.make_node("Cast", ["made"], ["y"], to=TensorProto.FLOAT),
     ]
@@ -95,6 +96,11 @@ CASES = {
     "transpose": ("Transpose", [], {"perm": [2, 0, 1], "shape": (4, 2, 3)}),
     "pad": ("Pad", [i64(0, 2, 1, 3)]),
     "pad with ones": ("Pad", [i64(0, 2, 1, 3), np.float32(1)]),
+    "pad in double precision": (
+        "Pad",
+        [i64(0, 2, 1, 3)],
+        {"dtype": TensorProto.DOUBLE},
+    ),
     "shape": ("Shape", []),
     "part of the shape": ("Shape", [], {"start": 1}),
     "double and back": ("Cast", [], {"to": TensorProto.DOUBLE}),

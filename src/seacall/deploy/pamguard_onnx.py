@@ -87,6 +87,12 @@ class OnnxGraph:
             found[value.name] = TYPES[of_numpy.name]
         return found
 
+    def numpy_dtype(self, name: str) -> np.dtype[Any]:
+        """Return a value's element type as NumPy's."""
+        return np.dtype(
+            {n: of_numpy for of_numpy, n in TYPES.items()}[self.dtypes[name]]
+        )
+
     def is_constant(self, name: str) -> bool:
         """Tell whether a value is known before anything is computed."""
         return name in self.constants

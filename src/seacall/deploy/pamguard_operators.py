@@ -406,7 +406,7 @@ def _pad(c: Conversion, node: OnnxNode) -> str:
     dtype = c.type_of(node.inputs[0])
     widths = c.graph.constants[node.inputs[1]].reshape(2, -1).T
     given = len(node.inputs) > 2 and node.inputs[2]
-    zero = np.zeros((), np.float32)
+    zero = np.zeros((), c.graph.numpy_dtype(node.inputs[0]))
     fill = c.of(node.inputs[2]) if given else c.nodes.constant(zero)
     # A negative width cuts off, which TensorFlow has no word for.
     _need(node, bool((widths >= 0).all()))
