@@ -116,7 +116,7 @@ def test_no_name_or_path_of_the_exporting_machine_is_in_a_file(waveform_file):
 
 def test_torchscript_answers_as_the_model_folder_does(model, torchscript_file):
     y = clips()
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="torch.jit.load"):
         module = torch.jit.load(str(torchscript_file))
     logits, scores, features, log_mel = module(torch.from_numpy(y))
     wanted_logits, wanted_scores = expected(model, y)

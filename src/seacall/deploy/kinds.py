@@ -9,7 +9,6 @@ from pathlib import Path
 
 from seacall.deploy.exported import ExportResult, ExportSettings
 from seacall.deploy.proof import Proof
-from seacall.deploy.proof import Proof
 from seacall.deploy.report import keep_report
 from seacall.deploy.verify import verify
 from seacall.errors import CheckpointError, SettingsError, require

@@ -16,9 +16,9 @@ class Tolerance(Settings):
 
     logits: float | None = Field(default=1e-4, ge=0)
     """Largest difference of any logit; None: any."""
-    roundings: float = Field(default=2.0, ge=0)
+    roundings: float = Field(default=3.0, ge=0)
     """How many times what the model's own front end rounds off in a clip is allowed on
-    top; see `seacall.deploy.rounding`."""
+    top, since both sides round; see `seacall.deploy.rounding`."""
     same_decisions: float = Field(default=1.0, ge=0, le=1)
     """Share of clips that must be answered alike."""
     macro_f1: float | None = Field(default=None, ge=0)
