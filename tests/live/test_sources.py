@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import types
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_bytes_may_be_split_anywhere(data, cuts, block_length):
     form = PcmForm(RATE, 2, "s24le")
     reader = PcmReader(form, block_length=block_length)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    parts = [reader.push(data[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [reader.push(data[a:b]) for a, b in pairwise(edges)]
     parts.append(reader.push(b"", last=True))
     found = np.concatenate([np.empty((0, 2)), *(p for p in parts if p is not None)])
     whole = len(data) - len(data) % 6
@@ -312,9 +313,7 @@ class FakeCard(types.ModuleType):
             length, channels, callback = self._options
             for k in range(8):
                 y = np.full((length, channels), k / 10, np.float32)
-                status = types.SimpleNamespace(
-                    input_overflow=k == FakeCard.overflow_at
-                )
+                status = types.SimpleNamespace(input_overflow=k == FakeCard.overflow_at)
                 callback(y, length, None, status)
             return self
 

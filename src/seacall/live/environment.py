@@ -75,7 +75,10 @@ class CsvLines:
 
     def __call__(self, line: str) -> Reading | None:
         """Take a line."""
-        cells = [cell.strip() for cell in next(csv.reader([line]), [])]
+        try:
+            cells = [cell.strip() for cell in next(csv.reader([line.strip()]), [])]
+        except csv.Error:
+            return None
         if "time" in cells:
             self._names = cells
             return None

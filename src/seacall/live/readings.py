@@ -88,7 +88,7 @@ class Sidecar(threading.Thread):
         self._pending = b""
         self.n_readings = 0
         self.n_skipped = 0
-        """Lines that hold none."""
+        """Lines that hold none, a table's head among them."""
 
     def stop(self) -> None:
         """Ask for the end."""
