@@ -23,6 +23,7 @@ from seacall.cli import (
     info,
     judge,
     listen,
+    prune,
     repository,
     simulate,
     survey,
@@ -76,6 +77,7 @@ for verb in (
     bench.bench,
     export.export,
     export.verify,
+    prune.prune,
     repository.push,
     repository.pull,
 ):

@@ -131,6 +131,8 @@ class Card(Settings):
     """Network class; a model from elsewhere has none that is known here."""
     takes: Takes = "patches"
     """Patches and features of a clip; or its waveform, conditioned by the front end."""
+    channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = ()
+    """Of the three convolutions of a student that was pruned; empty: 16, 32, 64."""
     labels: tuple[str, ...] = Field(min_length=2)
     """Classes in the order of the scores; the last is ``unknown``."""
     front_end: FrontEndSettings
@@ -189,6 +191,8 @@ class Card(Settings):
 
     @model_validator(mode="after")
     def _labels_are_classes(self) -> Self:
+        if len(self.channels) not in (0, 3):
+            raise ValueError(f"channels {self.channels} must be three, or none")
         if self.labels[-1] != UNKNOWN or len(set(self.labels)) < len(self.labels):
             raise ValueError(
                 f"labels {self.labels} must differ, and the last must be {UNKNOWN!r}"

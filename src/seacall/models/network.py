@@ -41,8 +41,15 @@ ARCHITECTURES: dict[
 }
 
 
-def build_network(architecture: str, n_classes: int) -> nn.Module:
+def build_network(
+    architecture: str, n_classes: int, *, channels: tuple[int, ...] = ()
+) -> nn.Module:
     """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    channels
+        Of a student's three convolutions; empty: as many as usual.
 
     Raises
     ------
@@ -54,6 +61,8 @@ def build_network(architecture: str, n_classes: int) -> nn.Module:
             f"architecture {architecture!r} does not exist; "
             f"choose one of: {', '.join(ARCHITECTURES)}"
         )
+    if channels and architecture == AudioTransformerStudent.__name__:
+        return AudioTransformerStudent(num_classes=n_classes, channels=channels)
     return ARCHITECTURES[architecture](num_classes=n_classes)
 
 
@@ -84,7 +93,7 @@ def load_network(folder: Path) -> nn.Module:
         If a file is missing, was changed, or does not fit the card.
     """
     card = read_card(folder)
-    network = build_network(card.architecture, len(card.labels))
+    network = build_network(card.architecture, len(card.labels), channels=card.channels)
     path = checked_file(folder, card, WEIGHTS_NAME)
     fill(network, read_state_dict(path), path=path)
     return network
@@ -179,9 +188,15 @@ def _from_pth(path: Path) -> tuple[nn.Module, dict[str, Any]]:
             f"{path}: its metadata cannot be used ({error}); "
             "give the file that the training wrote"
         ) from error
-    network = build_network(architecture, n_classes)
+    network = build_network(architecture, n_classes, channels=_channels_of(state))
     fill(network, state, path=path)
     return network, {**config, "architecture": architecture}
+
+
+def _channels_of(state: dict[str, Tensor]) -> tuple[int, ...]:
+    """Return the channels of a student's convolutions; empty for other networks."""
+    layers = [state.get(f"cnn.{k}.weight") for k in (0, 4, 8)]
+    return tuple(len(w) for w in layers if w is not None and w.dim() == 4)[:3]
 
 
 def _architecture_of(state: dict[str, Tensor], *, path: Path) -> tuple[str, int]:

@@ -12,7 +12,8 @@ from seacall.models.inputs import N_FEATURES, N_MELS, InputScale, as_patches
 
 N_EMBEDDING = 96
 """Numbers that stand for a clip before the last layer."""
-_N_CHANNELS = 64
+CHANNELS = (16, 32, 64)
+"""Of the three convolutions; pruned students have fewer."""
 _N_SQUEEZED = 12
 """Channels whose place in frequency is kept: what is left of 64 when each of the eight
 bands has its own weights in the next layer and the whole stays below 60,000."""
@@ -49,6 +50,8 @@ class AudioTransformerStudent(nn.Module):
         ``bands`` as above; ``mean`` averages over frames and bands, as the original.
     attention
         False leaves CBAM out, to measure what it is worth.
+    channels
+        Of the three convolutions.
     """
 
     def __init__(
@@ -58,24 +61,27 @@ class AudioTransformerStudent(nn.Module):
         *,
         pooling: Literal["bands", "mean"] = "bands",
         attention: bool = True,
+        channels: tuple[int, ...] = CHANNELS,
     ) -> None:
         super().__init__()
         self.num_additional_features = num_additional_features
         self.num_classes = num_classes
         self.pooling = pooling
         self.scale = InputScale(n_features=num_additional_features)
+        self.channels = channels
+        first, second, last = channels
         # Channels last in memory: twice as fast to train on a CPU.
         self.cnn = nn.Sequential(
-            *_convolution(1, 16), *_convolution(16, 32), *_convolution(32, _N_CHANNELS)
+            *_convolution(1, first),
+            *_convolution(first, second),
+            *_convolution(second, last),
         ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.attention: nn.Module = nn.Identity()
         if attention:
-            self.attention = CBAM(_N_CHANNELS, reduction=8, kernel_size=7)
-        n_pooled = _N_CHANNELS
+            self.attention = CBAM(last, reduction=8, kernel_size=7)
+        n_pooled = last
         if pooling == "bands":
-            self.squeeze = nn.Sequential(
-                nn.Conv2d(_N_CHANNELS, _N_SQUEEZED, 1), nn.ReLU()
-            )
+            self.squeeze = nn.Sequential(nn.Conv2d(last, _N_SQUEEZED, 1), nn.ReLU())
             n_pooled = 2 * _N_SQUEEZED * N_MELS // 8
         self.feature_layer = nn.Sequential(
             nn.Linear(num_additional_features, 32),
