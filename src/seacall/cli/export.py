@@ -14,7 +14,10 @@ from seacall.errors import CheckpointError
 
 # Named here for the help, so that it shows without loading what kinds need; a test
 # compares.
-KIND_NAMES = ("onnx", "onnx-network", "onnx-int8", "onnx-fp16", "torchscript")
+KIND_NAMES = (
+    *("onnx", "onnx-network", "onnx-int8", "onnx-fp16", "torchscript"),
+    "pamguard",
+)
 
 Audio = Annotated[
     Path | None,
