@@ -25,7 +25,7 @@ from seacall.deploy.exported import ExportSettings
 from seacall.deploy.pamguard import export_pamguard
 from seacall.deploy.pamguard_graph import fitted, pamguard_graph, scores_graph
 from seacall.deploy.pamguard_onnx import OnnxGraph
-from seacall.deploy.pamguard_operators import Conversion
+from seacall.deploy.pamguard_operators import converted
 from seacall.deploy.pamguard_package import (
     package_name,
     package_settings,
@@ -258,7 +258,7 @@ def converted_scores(card) -> bytes:
     nodes = Nodes()
     logits = nodes.placeholder("logits", (-1, -1))
     inputs = {"logits": logits, "log_mel": nodes.placeholder("log_mel", (-1,) * 4)}
-    scores = Conversion(OnnxGraph(scores_graph(card)), nodes, inputs).run()
+    scores = converted(OnnxGraph(scores_graph(card)), nodes, inputs)
     return nodes.saved_model(takes={"x": logits}, gives=scores, version="2.7.0")
 
 

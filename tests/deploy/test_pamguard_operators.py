@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from seacall.deploy.pamguard_onnx import OnnxGraph
-from seacall.deploy.pamguard_operators import Conversion
+from seacall.deploy.pamguard_operators import converted
 from seacall.deploy.pamguard_saved_model import Nodes
 from seacall.errors import CheckpointError
 
@@ -48,11 +48,11 @@ def one_operator(op, constants=(), *, dtype=TensorProto.FLOAT, shape=(4, 6), **u
     )
 
 
-def converted(model: onnx.ModelProto) -> bytes:
+def as_tensorflow(model: onnx.ModelProto) -> bytes:
     nodes = Nodes()
     x = nodes.placeholder("x", (-1, -1))
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    found = Conversion(OnnxGraph(inferred), nodes, {"x": x}).run()
+    found = converted(OnnxGraph(inferred), nodes, {"x": x})
     nodes.output("y", found["y"])
     return nodes.saved_model(takes={"x": "x"}, gives={"y": "y"}, version="2.7.0")
 
@@ -142,7 +142,7 @@ def test_an_operator_does_what_onnx_runtime_does(name):
     x = f32(4, 6)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     expected = session.run(None, {"x": x})[0]
-    found = graph_numpy.run(converted(model), x)
+    found = graph_numpy.run(as_tensorflow(model), x)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6)
 
@@ -164,4 +164,4 @@ def test_an_operator_does_what_onnx_runtime_does(name):
 )
 def test_what_the_table_does_not_cover_is_refused_by_name(op, constants, used):
     with pytest.raises(CheckpointError, match=f"operator {op}:"):
-        converted(one_operator(op, constants, **used))
+        as_tensorflow(one_operator(op, constants, **used))

@@ -24,7 +24,7 @@ def require_tensorflow() -> None:
     from seacall.errors import MissingExtraError
 
     if importlib.util.find_spec("tensorflow") is None:
-        raise MissingExtraError("tensorflow", "pamguard")
+        raise MissingExtraError("tensorflow-cpu", "pamguard")
 
 
 def run_saved_model(folder: Path, batches: Sequence[Float32]) -> list[Float32]:

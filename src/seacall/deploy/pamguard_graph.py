@@ -11,7 +11,7 @@ import torch
 from seacall.deploy.exported import ExportSettings
 from seacall.deploy.graphs import WaveformToInputs, network_graph
 from seacall.deploy.pamguard_onnx import OnnxGraph
-from seacall.deploy.pamguard_operators import Conversion
+from seacall.deploy.pamguard_operators import converted
 from seacall.deploy.pamguard_saved_model import FLOAT, INT32, ElementType, Nodes
 from seacall.deploy.pamguard_scores import ScoresWithRefusals
 from seacall.errors import CheckpointError
@@ -44,10 +44,10 @@ def pamguard_graph(model: Path) -> bytes:
     nodes = Nodes()
     segments = nodes.placeholder(INPUT, (-1, -1))
     clips = fitted(nodes, segments, card)
-    heard = Conversion(OnnxGraph(front_end_graph(card)), nodes, {"y": clips}).run()
-    logits = Conversion(OnnxGraph(network_graph(model, card)), nodes, heard).run()
+    heard = converted(OnnxGraph(front_end_graph(card)), nodes, {"y": clips})
+    logits = converted(OnnxGraph(network_graph(model, card)), nodes, heard)
     inputs = {"logits": logits["logits"], "log_mel": heard["log_mel"]}
-    scores = Conversion(OnnxGraph(scores_graph(card)), nodes, inputs).run()
+    scores = converted(OnnxGraph(scores_graph(card)), nodes, inputs)
     nodes.output(OUTPUT, scores["scores"])
     return nodes.saved_model(
         takes={INPUT: INPUT}, gives={OUTPUT: OUTPUT}, version=_TENSORFLOW

@@ -69,9 +69,9 @@ def messages() -> dict[str, Any]:
     Raises
     ------
     MissingExtraError
-        If protobuf is not installed.
+        If onnx, which brings protobuf, is not installed.
     """
-    require("google.protobuf", "pamguard")
+    require("onnx", "train")  # which brings protobuf
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto()
