@@ -296,3 +296,76 @@ def test_a_signal_ends_a_station_cleanly(tiny_model, tmp_path, number, code):
     assert numbers == {one["detection"] for one in changes if one["change"] == "ended"}
     assert count(out, "SELECT count(*) FROM detections WHERE state != 'closed'") == 0
     assert count(out, clips) == 3
+
+
+def test_the_same_source_in_two_places_is_refused(tiny_model, tmp_path):
+    path = str(record(tmp_path / "a.wav", 1.0))
+    with pytest.raises(SettingsError, match="named twice"):
+        listen([path, path], tmp_path / "o", run_for(tiny_model))
+
+
+def test_without_room_listening_waits_and_loses_nothing(
+    tiny_model, tmp_path, monkeypatch
+):
+    """A disk that is full for a while."""
+    path = record(tmp_path / "a.wav", 5.0)
+    run = run_for(tiny_model)
+    listen([str(path)], tmp_path / "whole", run)
+    plain, failures = Journal.put, iter(range(3))
+
+    def full(self, *arguments, **options):
+        if next(failures, None) is not None:
+            cause = sqlite3.OperationalError("database or disk is full")
+            raise SettingsError("no room") from cause
+        return plain(self, *arguments, **options)
+
+    monkeypatch.setattr(Journal, "put", full)
+    monkeypatch.setattr("seacall.live.station._NO_ROOM_S", 0.05)
+    result = listen([str(path)], tmp_path / "o", run)
+    assert result.failures == {}
+    assert found(tmp_path / "o") == found(tmp_path / "whole")
+
+
+def test_systemd_hears_that_all_is_well(tiny_model, tmp_path, monkeypatch):
+    import socket
+
+    path = record(tmp_path / "a.wav", 1.0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        listen([str(path)], tmp_path / "o", run_for(tiny_model))
+        said = []
+        while True:
+            try:
+                said.append(systemd.recv(100).decode())
+            except BlockingIOError:
+                break
+    assert said[0] == "READY=1"
+    assert "WATCHDOG=1" in said
+    assert "STOPPING=1" in said
+
+
+def test_a_growing_folder_goes_on_where_it_was(tiny_model, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    record(folder / "20260501_120000.wav", 2.0, seed=1)
+    run = run_for(tiny_model, still_s=0.0)
+
+    def until(n: int) -> None:
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=listen, args=([f"folder:{folder}"], out, run), kwargs={"stop": stop}
+        )
+        thread.start()
+        done = "SELECT count(*) FROM segments WHERE ended != ''"
+        wait_for(lambda: (out / "station.sqlite").is_file() and count(out, done) == n)
+        stop.set()
+        thread.join(20)
+
+    until(1)
+    record(folder / "20260501_120010.wav", 2.0, seed=2)
+    until(2)
+    clips = query(out, "SELECT segment, sum(n_clips) FROM clips GROUP BY segment")
+    assert clips == [(1, 2), (2, 2)]
+    starts = query(out, "SELECT start_us / 1000000 % 60 FROM segments ORDER BY id")
+    assert starts == [(0,), (10,)]

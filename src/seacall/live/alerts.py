@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seacall.data.time_zones import parse_zone
+from seacall.errors import SeacallError
 from seacall.live.growing import Change
 from seacall.live.journal import Journal, date_of, now_us
 from seacall.live.settings import AlertRule
@@ -170,8 +171,14 @@ class Messenger(threading.Thread):
     def run(self) -> None:
         """Send."""
         while not self._stop_asked.wait(0.2):
+            self._turn()
+        self._turn()
+
+    def _turn(self) -> None:
+        try:
             self.send_due()
-        self.send_due()
+        except SeacallError as error:  # a full disk; what waits goes on waiting
+            Log.warning("alerts: %s", error)
 
     def waiting(self) -> int:
         """Return how many are not sent yet."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 
@@ -46,7 +47,8 @@ class Internet:
     running = True
 
     def __init__(self, url: str, *, first_wait_s: float = 1.0) -> None:
-        self.name = url
+        self._url = url
+        self.name = _without_password(url)
         self._first_wait_s = first_wait_s
         self._recent: deque[int] = deque(maxlen=_RECENT)
 
@@ -65,7 +67,7 @@ class Internet:
 
     def _connected(self, av: Any, stop: Event) -> Iterator[Heard]:
         try:
-            with av.open(self.name, timeout=_TIMEOUT_S) as container:
+            with av.open(self._url, timeout=_TIMEOUT_S) as container:
                 if not container.streams.audio:
                     raise AudioError(f"{self.name}: holds no sound; name another URL")
                 yield from _Decoded(av, container, self._recent).heard(stop)
@@ -73,6 +75,13 @@ class Internet:
                     yield End(OVER)
         except av.error.FFmpegError as error:
             raise AudioError(f"{self.name}: {error}") from error
+
+
+def _without_password(url: str) -> str:
+    """Return a URL as it may be shown and stored."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host))
 
 
 class _Decoded:

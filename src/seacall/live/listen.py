@@ -14,6 +14,7 @@ from typing import Any
 from seacall.config import DetectRun
 from seacall.detect.archive import Plan
 from seacall.detect.recordings import plan_of
+from seacall.errors import SeacallError, SettingsError
 from seacall.live.address import source_of
 from seacall.live.alerts import Messenger, ask_for_alerts
 from seacall.live.health import Latch
@@ -114,6 +115,7 @@ def listen(
             {"settings": run.model_dump(mode="json"), "sources": list(names)},
         )
         sources = [_source(name, run, journal) for name in names]
+        _refuse_twice([source.name for source in sources])
         station = _Station(journal, plan, run, sources, report, dry_run)
         return station.work(stop or threading.Event(), status_s=status_s)
 
@@ -122,6 +124,12 @@ def _source(name: str, run: ListenRun, journal: Journal) -> Source:
     made = source_of(name, run)
     known = _Known(journal, journal.source(made.name))
     return source_of(name, run, known=known)
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"{name}: is named twice; name each source once")
 
 
 class _Known:
@@ -159,7 +167,6 @@ class _Station:
         self._messenger = Messenger(journal, run.alerts, **sends)
         self._sidecars = [Sidecar(journal, one) for one in run.environment]
         self._disk = Latch(0.0, 60.0)
-        self._joined_us = 0
 
     def work(self, stop: threading.Event, *, status_s: float) -> Result:
         """Run until all sources are over, or the end is asked for."""
@@ -189,6 +196,16 @@ class _Station:
 
     def _tell(self, passed_s: float) -> None:
         """Write how all is; tell systemd, unless something hangs."""
+        try:
+            self._write(passed_s)
+        except (SeacallError, OSError) as error:  # a full disk is no reason to end
+            Log.warning("station: %s", error)
+        now = time.monotonic()
+        alive = [line for line in self.lines if line.is_alive()]
+        if all(now - line.turned_at < _HANGS_S for line in alive):
+            notify("WATCHDOG=1")
+
+    def _write(self, passed_s: float) -> None:
         self._join_readings()
         self._check_disk(passed_s)
         write_status(
@@ -200,18 +217,13 @@ class _Station:
                 alerts_waiting=self._messenger.waiting(),
             ),
         )
-        now = time.monotonic()
-        alive = [line for line in self.lines if line.is_alive()]
-        if all(now - line.turned_at < _HANGS_S for line in alive):
-            notify("WATCHDOG=1")
 
     def _join_readings(self) -> None:
         if not self._run.environment:
             return
         tolerance_s = max(one.tolerance_s for one in self._run.environment)
         # Readings that come late still find the detections of the last while.
-        since_us = now_us() - round(2e6 * tolerance_s) if self._joined_us else 0
-        self._joined_us = now_us()
+        since_us = now_us() - round(2e6 * tolerance_s)
         join(self._journal, tolerance_s=tolerance_s, since_us=since_us)
 
     def _check_disk(self, passed_s: float) -> None:
@@ -235,8 +247,6 @@ class _Station:
             thread.stop()
         for thread in beside:
             thread.join(_PATIENCE_S)
-        self._joined_us = 0  # once more all
-        self._join_readings()
         self._tell(0.0)
         self._journal.settle()
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from seacall.errors import SettingsError
+from seacall.errors import SeacallError
 from seacall.live.environment import Reading, parser_for
 from seacall.live.journal import Journal, time_us
 from seacall.live.settings import EnvironmentSettings
+
+Log = logging.getLogger("seacall.live")
 
 _TURN_S = 0.3
 _LONGEST_LINE = 1 << 16
@@ -141,14 +144,16 @@ class Sidecar(threading.Thread):
             else:
                 found.append(reading)
         if found:
-            keep_readings(self._journal, found)
+            try:
+                keep_readings(self._journal, found)
+            except SeacallError as error:  # a full disk; the next ones may have room
+                Log.warning("readings: %s", error)
+                return
             self.n_readings += len(found)
 
 
 def _tcp(source: str, sidecar: Sidecar) -> Iterator[bytes]:
     host, _, port = source.removeprefix("tcp://").rpartition(":")
-    if not port.isdecimal():
-        raise SettingsError(f"{source}: names no port; give such as tcp://host:10110")
     while not sidecar.stopping:
         try:
             with socket.create_connection((host, int(port)), timeout=10) as connection:

@@ -86,6 +86,8 @@ def played(
     AudioError
         If it cannot be opened.
     """
+    if when.doubt:
+        yield Trouble("note", f"{path.name}: {when.doubt}")
     with opened(path, sample_rate=when.sample_rate) as sound:
         n_samples = sound.recording.n_samples
         segments = when.segments or (Segment(0, n_samples, when.start),)

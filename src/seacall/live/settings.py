@@ -104,6 +104,13 @@ class EnvironmentSettings(Settings):
     tolerance_s: Seconds = 600.0
     """A reading belongs to a detection if no further away than so, s."""
 
+    @model_validator(mode="after")
+    def _port(self) -> Self:
+        port = self.source.rpartition(":")[2]
+        if self.source.startswith("tcp://") and not port.isdecimal():
+            raise ValueError(f"{self.source}: names no port; give tcp://host:10110")
+        return self
+
 
 class ListenRun(Settings):
     """Settings of ``seacall listen``."""

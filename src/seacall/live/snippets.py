@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from seacall.live.journal import Journal
 from seacall.live.settings import SnippetSettings
 
 Float32 = NDArray[np.float32]
+
+Log = logging.getLogger("seacall.live")
 
 FOLDER = "audio"
 
@@ -142,11 +145,15 @@ class Snippets:
             return
         name = _name(wanted.detection, wanted.number)
         path = self._journal.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as part:
-            soundfile.write(
-                part, np.clip(y, -1, 1), self._rate, format="FLAC", subtype="PCM_24"
-            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as part:
+                soundfile.write(
+                    part, np.clip(y, -1, 1), self._rate, format="FLAC", subtype="PCM_24"
+                )
+        except (OSError, soundfile.LibsndfileError) as error:  # a full disk
+            Log.warning("%s: cannot be written (%s)", path, error)
+            return
         start_s = begin / self._rate + self._offset_s
         self._budget.add(wanted.number, name, path.stat().st_size, start_s=start_s)
 

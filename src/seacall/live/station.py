@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seacall.detect.archive import Plan
-from seacall.errors import AudioError, SeacallError
+from seacall.errors import AudioError, SeacallError, SettingsError
 from seacall.events import Segment
 from seacall.live.budget import Budget
 from seacall.live.buffered import Buffered, Failure
@@ -45,6 +46,8 @@ Float32 = NDArray[np.float32]
 Log = logging.getLogger("seacall.live")
 
 _TURN_S = 0.25
+_NO_ROOM_S = 5.0
+"""Until it is tried again to write, s."""
 _CAPACITY_WAITING = 64
 """Items that wait of sources that wait themselves."""
 
@@ -331,9 +334,7 @@ class Line(threading.Thread):
     def _keep(self, segment: _Segment, channel: _Channel, news: News) -> None:
         if not news:
             return
-        numbers = self._journal.put(
-            segment.number, channel.number, news, marks=self.health.states
-        )
+        numbers = self._put(segment.number, channel.number, news)
         self.counts.n_clips += len(news.table)
         for number, change in zip(numbers, news.changes, strict=True):
             channel.snippets.want(number, change)
@@ -342,6 +343,20 @@ class Line(threading.Thread):
                 n = self.counts.detections.get(label, 0)
                 self.counts.detections[label] = n + 1
             self._report(Reported(self.source.name, number, change))
+
+    def _put(self, segment: int, channel: int, news: News) -> list[int]:
+        """Write; where there is no room, wait for it while the buffer fills."""
+        while True:
+            try:
+                return self._journal.put(
+                    segment, channel, news, marks=self.health.states
+                )
+            except SettingsError as error:
+                full = isinstance(error.__cause__, sqlite3.OperationalError)
+                if not full or self._stop_asked.wait(_NO_ROOM_S):
+                    raise
+                self.turned_at = time.monotonic()
+                Log.warning("%s: %s", self.source.name, error)
 
     def _end(self, end: End) -> None:
         segment, self._segment = self._segment, None
