@@ -176,9 +176,9 @@ def test_another_model_or_setting_makes_another_name(tmp_path):
     assert package_name(out, other, b"graph") != first
 
 
-def test_a_package_must_be_a_zip(tmp_path):
+def test_a_package_must_be_a_zip(model, tmp_path):
     with pytest.raises(SettingsError, match=r"give a name that ends in \.zip"):
-        package_name(tmp_path / "whales.kgu", small_card(), b"")
+        export_pamguard(model, tmp_path / "whales.kgu", ExportSettings())
 
 
 def test_what_to_set_in_pamguard_follows_from_the_card(tmp_path):

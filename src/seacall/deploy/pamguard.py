@@ -9,6 +9,7 @@ from seacall.deploy.exported import ExportResult, ExportSettings, size_of
 from seacall.deploy.pamguard_engine import require_tensorflow
 from seacall.deploy.pamguard_graph import pamguard_graph
 from seacall.deploy.pamguard_package import (
+    check_name,
     package_name,
     size_ms,
     threshold,
@@ -51,6 +52,7 @@ def export_pamguard(model: Path, out: Path, settings: ExportSettings) -> ExportR
             f"--rate {settings.rate}: PAMGuard resamples by itself, from any rate; "
             "leave it out"
         )
+    check_name(out)
     require_tensorflow()
     card = read_card(model)
     saved_model = pamguard_graph(model)

@@ -90,21 +90,27 @@ def package_card(card: Card, *, proof: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_name(out: Path) -> None:
+    """Raise a SettingsError if a package's name does not end in ``.zip``."""
+    if out.suffix.lower() != ".zip":
+        raise SettingsError(
+            f"{out}: a package for PAMGuard is a zip; give a name that ends in .zip"
+        )
+
+
 def package_name(out: Path, card: Card, saved_model: bytes) -> Path:
     """Put a hash of the contents into a package's name.
 
     PAMGuard unpacks into a folder of the zip's name, and does not clean it first: a
     new package under an old name would leave parts of the old one in place.
 
-    Raises
-    ------
-    SettingsError
-        If the name does not end in ``.zip``.
+    Examples
+    --------
+    >>> from seacall.models.shipped import shipped_folder
+    >>> from seacall.models.checkpoint import read_card
+    >>> package_name(Path("whales.zip"), read_card(shipped_folder()), b"").suffix
+    '.zip'
     """
-    if out.suffix.lower() != ".zip":
-        raise SettingsError(
-            f"{out}: a package for PAMGuard is a zip; give a name that ends in .zip"
-        )
     settings = json.dumps(package_settings(card), sort_keys=True).encode()
     digest = hashlib.sha256(settings + saved_model).hexdigest()[:_HASH_LENGTH]
     # A dot in the name would be taken for the start of its extension.
