@@ -18,6 +18,7 @@ from seacall.audio.frontend import clip_inputs, condition_array
 from seacall.deploy.exported import ExportSettings
 from seacall.deploy.graphs import OUTPUTS
 from seacall.deploy.kinds import export
+from seacall.deploy.report import keep_report, read_reports
 from seacall.deploy.scores_graph import Scores
 from seacall.deploy.verify import verify
 from seacall.errors import CheckpointError, SettingsError
@@ -159,6 +160,21 @@ def test_the_report_lies_beside_the_file_and_in_the_model_folder(model, waveform
     # What makes it this model is what answers.
     assert VERIFY_NAME not in card.weights
     load_classifier(model)
+
+
+@pytest.mark.parametrize("damaged", ["{", "[1]", "\udcff"])
+def test_a_damaged_report_is_written_anew(model, tmp_path, damaged):
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    (folder / VERIFY_NAME).write_text(damaged, errors="surrogateescape")
+    proof = verify(model, model)
+    (tmp_path / "a.onnx").write_bytes(b"a file")
+    keep_report(folder, tmp_path / "a.onnx", "onnx", proof)
+    assert list(read_reports(folder)) == ["onnx: a.onnx"]
+    card = read_card(folder)
+    assert card.files[VERIFY_NAME] == file_sha256(folder / VERIFY_NAME)
 
 
 @pytest.mark.parametrize(

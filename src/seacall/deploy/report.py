@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from seacall.deploy.proof import Proof
-from seacall.errors import CheckpointError
 from seacall.files import file_sha256, written_whole
 from seacall.models.checkpoint import VERIFY_NAME, read_card, write_card
 from seacall.models.shipped import shipped_folder
@@ -49,21 +48,13 @@ def keep_report(model: Path, out: Path, kind: str, proof: Proof) -> dict[str, An
 def read_reports(model: Path) -> dict[str, Any]:
     """Return the proofs that a model folder carries, by kind and file name.
 
-    Raises
-    ------
-    CheckpointError
-        If they cannot be read.
+    A file that is none of ours, or was damaged, holds none: it is written anew.
     """
-    path = model / VERIFY_NAME
-    if not path.is_file():
-        return {}
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is no JSON ({error}); delete it") from error
-    if not isinstance(kept, dict):
-        raise CheckpointError(f"{path}: holds no reports by name; delete it")
-    return kept
+        kept = json.loads((model / VERIFY_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
