@@ -24,7 +24,7 @@ class Recording:
     repaired: str = ""
     """Why its header was not believed, where it could be put right; empty: it was."""
     cut_off: str = ""
-    """What is missing at its end; ``n_samples`` counts what is there. Empty: nothing."""
+    """What is missing at its end: ``n_samples`` is what is there. Empty: nothing."""
 
     @property
     def duration_s(self) -> float:
