@@ -63,7 +63,7 @@ def export_int8(model: Path, out: Path, settings: ExportSettings) -> ExportResul
     out
         File to write.
     settings
-        ``audio`` names recordings to calibrate on, beside simulated calls.
+        ``audio`` names recordings to calibrate on in place of simulated calls.
     """
     card = card_with_patches(model)
     inputs = calibration_inputs(card.front_end, settings.audio)
@@ -152,8 +152,8 @@ def calibration_inputs(
     Parameters
     ----------
     folder
-        Recordings to use beside simulated calls and noises: every other one, at most
-        200.
+        Recordings to use: every other one, at most 200. They do better than simulated
+        calls and noises, and better than both together. None: these.
 
     Raises
     ------
@@ -167,6 +167,10 @@ def calibration_inputs(
 
 def _clips(front_end: FrontEndSettings, folder: Path | None) -> Iterator[Float32]:
     rate, duration_s = front_end.profile.sample_rate, front_end.clip.duration_s
+    if folder is not None:
+        found = recorded_sounds(folder, front_end, rate=rate, conditioned=True)
+        yield from (sound.y for sound in islice(found, 0, 2 * _MOST_RECORDED, 2))
+        return
     rng = np.random.default_rng(_SEED)
     for y in _simulated(rng, rate, duration_s):
         level = float(10 ** rng.uniform(-2.0, -0.1))  # faint to full scale
@@ -174,9 +178,6 @@ def _clips(front_end: FrontEndSettings, folder: Path | None) -> Iterator[Float32
         yield fit_clip(
             y.astype(np.float32), length=front_end.clip_length, fit=front_end.clip.fit
         )
-    if folder is not None:
-        found = recorded_sounds(folder, front_end, rate=rate, conditioned=True)
-        yield from (sound.y for sound in islice(found, 0, 2 * _MOST_RECORDED, 2))
 
 
 def _simulated(
