@@ -213,6 +213,40 @@ def test_scores_that_were_kept_are_judged_anew(run, seacall, tmp_path):
     assert "leave PATHS out" in ended.error
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "was"),
+    [
+        ("--channel", "2", "mean"),
+        ("--timezone", "UTC", "-04:00"),
+        ("--time-pattern", "*yyyyMMdd", "None"),
+    ],
+)
+def test_what_only_listening_obeys_is_refused_of_scores(
+    run, seacall, tmp_path, option, value, was
+):
+    run("--timezone", "-04:00")
+    given = ("detect", "--from-scores", tmp_path / "out", "-o", tmp_path / "new")
+    ended = seacall(*given, option, value)
+    assert ended.code == 1
+    assert f"the earlier run was with {was}" in ended.error
+    assert seacall(*given, "--timezone", "-04:00").code == 0
+
+
+def test_settings_beside_what_came_of_scores_say_how_they_were_made(
+    run, seacall, archive, tmp_path
+):
+    run("--timezone", "-04:00", "--hop", "0.5")
+    out = tmp_path / "out"
+    before = detections_in(out)
+    given = ("detect", "--from-scores", out, "-o", out, "--threshold", "0.1")
+    assert seacall(*given).code == 0
+    again = ("detect", archive, "--config", out / "settings.toml", "--workers", "1")
+    ended = seacall(*again, "-o", out, "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["scored_s"] == 0
+    assert detections_in(out) == before
+
+
 def test_the_settings_of_a_run_make_the_same_run(run, seacall, archive, tmp_path):
     run("--min-duration", "1.5", "--format", "csv", "--hold", "0.5")
     settings = tmp_path / "out" / "settings.toml"

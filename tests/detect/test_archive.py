@@ -17,6 +17,7 @@ from wav_bytes import chunk, fmt, harp, wave
 
 from seacall.detect import archive as module
 from seacall.detect.archive import ArchiveResult, found_in, listen
+from seacall.detect.recordings import detect_in_scores
 from seacall.detect.store import LEDGER_NAME, Store
 from seacall.detect.units import tasks_of
 from seacall.detect.workers import score_here, score_in_processes
@@ -104,6 +105,29 @@ def test_a_stopped_run_goes_on_inside_a_recording(recordings, tiny_model, tmp_pa
     assert_same(found, plainly(recordings, plan))
     tasks = tasks_of(_units(tmp_path / "all", recordings, plan), grid=plan.grid)
     assert len(asked) == sum(map(len, tasks)) - 4
+
+
+def test_what_nobody_listened_to_yet_is_said(recordings, tiny_model, tmp_path):
+    plan = plan_for(tiny_model, unit_s=1.0)
+
+    def stops(tasks, job):
+        yield from list(score_here(tasks[:1], job))
+
+    with Store(tmp_path / "out") as store:
+        listen(recordings, store, plan, engine=stops)
+        found = [one for one, _ in found_in(store, plan.card, DetectSettings())]
+        assert "not listened to yet" in found[-1].failure
+        listen(recordings, store, plan)
+        found = [one for one, _ in found_in(store, plan.card, DetectSettings())]
+        assert not any(one.failure for one in found)
+
+
+def test_a_run_that_knew_no_recordings_has_no_results(tiny_model, tmp_path):
+    plan = plan_for(tiny_model)
+    with Store(tmp_path / "out") as store:
+        store.run_of(plan.key, {})
+    with pytest.raises(SettingsError, match="run it again"):
+        detect_in_scores(tmp_path / "out", tmp_path / "new")
 
 
 def counted(store, plan):

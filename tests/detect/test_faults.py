@@ -108,6 +108,22 @@ def test_workers_end_with_the_run_that_is_killed(tiny_model, tmp_path):
     assert_same(scores_in(tmp_path / "out", plan), plainly(paths, plan))
 
 
+def test_workers_end_at_once_with_the_run_that_is_interrupted(tiny_model, tmp_path):
+    """Ctrl-C goes to all processes of a terminal, and some press it twice."""
+    record(tmp_path / "in" / "long.wav", duration_s=1300.0)
+    process = programs.start(
+        *("-m", "seacall", "detect", tmp_path / "in", "-m", tiny_model),
+        *("-o", tmp_path / "out", "--hop", "0.1", "--workers", "2"),
+    )
+    workers = _wait_for(lambda: _children(process.pid, at_least=2))
+    for pid in (process.pid, *workers, process.pid):
+        os.kill(pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
 def _children(pid, *, at_least):
     path = Path(f"/proc/{pid}/task/{pid}/children")
     found = [int(word) for word in path.read_text().split()]

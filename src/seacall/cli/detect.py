@@ -179,6 +179,7 @@ def detect(
         _print_clips(named, file_list, run, console, as_json=as_json)
         return
     from seacall.detect.recordings import detect_in_scores, detect_recordings
+    from seacall.detect.rescore import as_listened
 
     _check_out(out)
     folder = out or from_scores
@@ -186,6 +187,7 @@ def detect(
     if from_scores is not None:
         _refuse_both(named, file_list)
         result = detect_in_scores(from_scores, folder, run)
+        run = as_listened(from_scores, run)
     else:
         recordings = _recordings(named, file_list)
         with console.live():

@@ -58,6 +58,18 @@ class Plan:
         return Job(self.model, self.card, self.grid)
 
     @property
+    def run(self) -> dict[str, Any]:
+        """Settings of `seacall detect` that only listening obeys."""
+        channel = self.card.front_end.clip.channel
+        return {
+            "model": None if self.model is None else str(self.model),
+            "hop_s": self.hop_s,
+            "channel": "each" if self.each_channel else channel or "mean",
+            "timezone": self.timezone,
+            "time_pattern": self.time_pattern,
+        }
+
+    @property
     def key(self) -> dict[str, Any]:
         """All that decides the scores, as plain values."""
         return {
@@ -152,7 +164,8 @@ def listen(
     SettingsError
         If the store holds scores that were made in another way, or is not writable.
     """
-    store.run_of(plan.key, {"card": plan.card.model_dump(mode="json")})
+    card = plan.card.model_dump(mode="json")
+    store.run_of(plan.key, {"card": card, "run": plan.run})
     preflight(paths, store, plan, n_workers=n_workers)
     units = store.waiting()
     tasks = list(tasks_of(units, grid=plan.grid, n_workers=n_workers))

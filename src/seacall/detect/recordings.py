@@ -20,6 +20,7 @@ from seacall.detect.outputs import write_outputs
 from seacall.detect.outputs.target import shared_folder
 from seacall.detect.rescore import card_for
 from seacall.detect.store import Store
+from seacall.errors import SettingsError
 from seacall.events import Detection, Searched
 from seacall.models.checkpoint import Card
 from seacall.models.decide import with_thresholds
@@ -107,6 +108,11 @@ def detect_in_scores(
         could give.
     """
     with Store(earlier, writable=False) as store:
+        if not store.named():
+            raise SettingsError(
+                f"{earlier}: the run was stopped before it knew its recordings; run "
+                "it again"
+            )
         card = card_for(store, run)
         return _write(store, card, run, out)
 

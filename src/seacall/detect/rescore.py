@@ -32,9 +32,35 @@ def card_for(store: Store, run: DetectRun) -> Card:
             f"hop {run.hop_s}: the clips were scored with {store.key['hop']}; "
             "leave it out, or listen again with -o"
         )
+    _refuse_to_listen_otherwise(store, run)
     if card.unknown.needs_events and not store.key["measured_events"]:
         raise SettingsError(
             f"model {run.model}: its rule for unknown needs what was not measured "
             "when these scores were made; listen again with -o"
         )
     return with_thresholds(card, run.threshold)
+
+
+def _refuse_to_listen_otherwise(store: Store, run: DetectRun) -> None:
+    kept = store.about.get("run", {})
+    for name in ("channel", "timezone", "time_pattern"):
+        asked = getattr(run, name)
+        # What is not said may be anything; null in a settings file says nothing.
+        said = name in run.model_fields_set and asked is not None
+        if said and name in kept and asked != kept[name]:
+            raise SettingsError(
+                f"{name} {asked}: the earlier run was with {kept[name]}; leave it out, "
+                "or run detect PATHS again"
+                + ("" if name == "channel" else ", which does not listen again")
+            )
+
+
+def as_listened(earlier: Path, run: DetectRun) -> DetectRun:
+    """Return settings that name what the scores of an earlier run were made with.
+
+    A model that is named, one calibrated anew, stays.
+    """
+    with Store(earlier, writable=False) as store:
+        kept = store.about.get("run", {})
+    update = {k: v for k, v in kept.items() if k != "model" or run.model is None}
+    return run.model_copy(update=update)

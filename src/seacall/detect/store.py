@@ -270,7 +270,13 @@ class Store:
                 "recording = ? ORDER BY channel, segment, first_clip",
                 number,
             )
+            left = sum(n is None for _, _, n, _ in rows)
             failures = [entry.failure, *(row[3] for row in rows)]
+            if left:
+                failures.append(
+                    f"{entry.path}: {left} of {len(rows)} parts were not listened to "
+                    "yet; run again as before, it goes on from there"
+                )
             heard = merged(
                 span_of(entry, grid, segment, first, n)
                 for segment, first, n, _ in rows

@@ -102,16 +102,38 @@ def _results(
     try:
         while left or flight:
             while left and len(flight) < n_most:
-                flight[pool.submit(_score_task, left[0])] = left[0]
-                left.popleft()
+                # Workers that start now keep what is held back: all of Ctrl-C.
+                with _uninterrupted():
+                    flight[pool.submit(_score_task, left[0])] = left[0]
+                    left.popleft()
             done, _ = wait(flight, return_when=FIRST_COMPLETED)
             for future in done:
                 results = future.result()
                 del flight[future]
                 yield from results
-    except GeneratorExit:
-        pool.shutdown(wait=False, cancel_futures=True)
+    except BrokenProcessPool:
         raise
+    except BaseException:  # interrupted, or nobody wants more
+        _end(pool)
+        raise
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End workers in the middle of their tasks, which nobody will ask about."""
+    with _uninterrupted():  # a second Ctrl-C here would leave a pool that never ends
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
 
 
 def _score_alone(unit: Unit, job: Job) -> UnitResult:
