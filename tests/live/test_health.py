@@ -15,6 +15,7 @@ from seacall.live.levels import FLOOR_DB, Seconds, measured
 from seacall.live.notify import notify, watchdog_s
 from seacall.live.settings import HealthSettings
 from seacall.live.status import metrics_text
+from seacall.live.throttle import Throttle
 
 RATE = 8_000
 
@@ -161,6 +162,21 @@ def test_a_clock_that_drifts_is_told_from_a_stall():
     assert "stored" in off.text
 
 
+def test_a_flood_of_events_is_said_once_a_minute():
+    now = [0.0]
+    throttle = Throttle(lambda: now[0])
+    said = []
+    for k in range(20 * 150):
+        now[0] = k / 20
+        text = throttle.words("unreadable", str(k))
+        said += [text] if text else []
+    assert said[:5] == ["0", "1", "2", "3", "4"]
+    assert said[5:] == ["1200 (and 1195 more before)", "2400 (and 1199 more before)"]
+    assert throttle.rest() == {"unreadable": 599}
+    now[0] += 100
+    assert throttle.words("unreadable", "anew") == "anew"
+
+
 def test_metrics_are_what_prometheus_reads():
     one = {
         "alive": True,
@@ -173,10 +189,12 @@ def test_metrics_are_what_prometheus_reads():
         "n_segments": 1,
         "n_clips": 2,
         "detections": {'a "b"': 3},
+        "events": {"gap": 7},
     }
     status = {"sources": {"x\ny": one}, "disk_free_bytes": 5, "alerts_waiting": 0}
     text = metrics_text(status)
     assert 'seacall_detections_total{source="x\\ny",label="a \\"b\\""} 3\n' in text
+    assert 'kind="gap"} 7\n' in text
     assert "seacall_level_dbfs{" not in text
     names = [line.split()[2] for line in text.splitlines() if line[:6] == "# TYPE"]
     assert len(set(names)) == len(names)

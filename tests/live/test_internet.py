@@ -98,6 +98,31 @@ def test_an_hls_playlist_is_one_segment(tmp_path):
     assert int(spectrum.argmax()) == 1_000
 
 
+def test_an_hls_playlist_that_grows_is_followed(tmp_path):
+    rate, n = 48_000, 48 * 1_024
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * n).astype(np.float32)
+    names = [f"{k}.ts" for k in range(3)]
+    for k, name in enumerate(names):
+        piece = y[k * n : (k + 1) * n]
+        write_ts(tmp_path / name, piece, at_s=k * n / rate, rate=rate)
+    write_playlist(tmp_path, names[:2], over=False)
+
+    def grow() -> None:
+        stations.time.sleep(0.8)
+        write_playlist(tmp_path, names, over=True)
+
+    thread = threading.Thread(target=grow)
+    with web(tmp_path) as url:
+        thread.start()
+        source = Internet(f"{url}/live.m3u8", first_wait_s=0.05)
+        enough = 3 * n - 4_096
+        heard = collected(source, until=lambda h: len(samples(h)) >= enough)
+    thread.join(5)
+    assert len(segments(heard)) == 1
+    assert "duplicate" not in troubles(heard)
+    assert len(samples(heard)) == pytest.approx(3 * n, abs=4_096)
+
+
 def test_a_piece_that_is_missing_from_hls_is_a_gap(tmp_path):
     y = sound(6.0) / np.float32(32_768)
     for k in (0, 2):

@@ -29,7 +29,7 @@ from seacall.live.growing_folder import GrowingFolder
 from seacall.live.internet import Internet
 from seacall.live.pcm import WIDTHS, PcmForm, PcmReader, decoded, made_possible
 from seacall.live.raw import Stdin, Tcp
-from seacall.live.replay import Replay
+from seacall.live.replay import Replay, recording_key
 from seacall.live.settings import ListenRun
 from seacall.live.source import Block, End, Start, reconnecting
 
@@ -262,10 +262,43 @@ def test_a_file_that_stays_broken_is_taken_as_far_as_it_goes(tmp_path):
 def test_what_is_known_is_not_heard_again(tmp_path):
     path = stations.record(tmp_path / "a.wav", 0.2)
     stations.record(tmp_path / "b.wav", 0.3)
-    known = {f"a.wav:{path.stat().st_size}"}
+    known = {recording_key(path, tmp_path)}
     source = GrowingFolder(tmp_path, known=known, still_s=0.0, poll_s=0.02)
     heard = collected(source, until=lambda h: len(endings(h)) == 1)
     assert [len(one) for one in segments(heard)] == [round(0.3 * RATE)]
+
+
+def test_a_name_that_is_used_again_is_heard_again(tmp_path):
+    path = stations.record(tmp_path / "REC001.WAV", 0.2, seed=1)
+    begun = path.stat().st_mtime_ns
+    source = GrowingFolder(tmp_path, still_s=0.0, poll_s=0.02)
+
+    def until(heard):
+        if len(endings(heard)) == 1 and path.stat().st_mtime_ns == begun:
+            stations.record(path, 0.2, seed=2)  # another, of the same length
+            os.utime(path, ns=(begun + 10**9, begun + 10**9))
+        return len(endings(heard)) == 2
+
+    first, second = segments(collected(source, until=until))
+    assert len(first) == len(second)
+    assert not np.array_equal(first, second)
+
+
+class Broken:
+    """A source with a mistake in it."""
+
+    name, running = "broken", True
+
+    def heard(self, stop):
+        yield Start(RATE, 1, None, "begun")
+        raise KeyError("nobody thought of it")
+
+
+def test_whatever_a_source_dies_of_is_heard_of():
+    buffered = Buffered(Broken())
+    buffered.start()
+    assert isinstance(buffered.take(timeout_s=5), Start)
+    assert isinstance(buffered.take(timeout_s=5), Failure)
 
 
 class Slow:

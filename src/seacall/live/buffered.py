@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 
-from seacall.errors import SeacallError
 from seacall.live.source import Block, End, Heard, Source, Start, Trouble, begun_before
 
 CAPACITY = 1_024
@@ -76,7 +75,7 @@ class Buffered:
         try:
             for heard in self.source.heard(self._stop):
                 self._pass_on(heard)
-        except (SeacallError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
             self._put(Failure(error))
         self._put(None)
 

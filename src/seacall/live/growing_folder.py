@@ -85,7 +85,7 @@ class GrowingFolder:
                 size = path.stat().st_size
             except (AudioError, OSError):
                 continue  # gone again
-            if key in self._done or key in self._known:
+            if self._is_done(key):
                 continue
             before, since = self._sizes.get(path, (-1, now))
             if size != before:
@@ -93,6 +93,11 @@ class GrowingFolder:
             if now - since >= self._still_s and self._fits(path, now - since):
                 ready.append(path)
         return ready
+
+    def _is_done(self, key: str) -> bool:
+        if key not in self._done and key in self._known:
+            self._done.add(key)  # asked once, not at each look
+        return key in self._done
 
     def _recordings(self) -> list[Path]:
         return sorted(

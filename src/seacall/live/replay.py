@@ -66,10 +66,14 @@ class Replay:
 
 
 def recording_key(path: Path, root: Path | None = None) -> str:
-    """Return what a recording is known by: its name, and how long it is in bytes."""
+    """Return what a recording is known by: its name, its bytes, its last change.
+
+    Recorders use names again, and write files of one length.
+    """
     name = path.relative_to(root) if root else path.absolute()
     try:
-        return f"{name}:{path.stat().st_size}"
+        stat = path.stat()
+        return f"{name}:{stat.st_size}:{stat.st_mtime_ns}"
     except OSError as error:
         raise AudioError(
             f"{path}: cannot be read ({error.strerror}); check the path"

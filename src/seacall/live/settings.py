@@ -45,8 +45,8 @@ class HealthSettings(Settings):
     clipped_s: Seconds = 5.0
     """Clipped for so long, s."""
     hum_db: float = 20.0
-    """Lines at multiples of 50 or 60 Hz stand out by so much (median of the lines),
-    dB."""
+    """Lines at multiples of 50 or 60 Hz stand out by so much (the third
+    strongest line), dB."""
     hum_s: Seconds = 60.0
     """For so long, s."""
     dead_db: float = 10.0

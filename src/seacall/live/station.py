@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from seacall.live.buffered import Buffered, Failure
 from seacall.live.clock import StreamClock
 from seacall.live.growing import Change, Place
 from seacall.live.health import Health, Turn
+from seacall.live.heard import Counts, HeardChannel, HeardSegment
 from seacall.live.journal import Journal
 from seacall.live.levels import Seconds
 from seacall.live.listener import Listener, News
@@ -40,6 +41,7 @@ from seacall.live.source import (
     Trouble,
     begun_before,
 )
+from seacall.live.throttle import Throttle
 from seacall.models.backend import Classifier
 
 Float32 = NDArray[np.float32]
@@ -62,48 +64,6 @@ class Reported:
 
 
 Report = Callable[[Reported], None]
-
-
-@dataclass
-class _Channel:
-    """What belongs to a channel of the segment that is heard."""
-
-    number: int
-    """Counted from 1; 0: the mean of all."""
-    listener: Listener
-    snippets: Snippets
-
-    def of(self, y: Float32) -> Float32:
-        """Return its samples, shape ``(n,)``, of ``(n, n_channels)``."""
-        if self.number == 0:
-            mixed = y.mean(axis=1) if y.shape[1] > 1 else y[:, 0]
-            return np.ascontiguousarray(mixed, np.float32)
-        return np.ascontiguousarray(y[:, self.number - 1])
-
-
-@dataclass
-class _Segment:
-    """The segment that is heard."""
-
-    number: int
-    start: Start
-    channels: list[_Channel]
-    seconds: Seconds
-    clock: StreamClock | None
-    n_samples: int = 0
-    skipped: bool = False
-    """It was heard before."""
-
-
-@dataclass
-class Counts:
-    """What came of a source so far."""
-
-    heard_s: float = 0.0
-    n_clips: int = 0
-    detections: dict[str, int] = field(default_factory=dict)
-    last_sound: datetime | None = None
-    n_segments: int = 0
 
 
 class Line(threading.Thread):
@@ -145,10 +105,11 @@ class Line(threading.Thread):
         capacity = {} if source.running else {"capacity": _CAPACITY_WAITING}
         self._buffered = Buffered(source, **capacity)
         self._stop_asked = threading.Event()
-        self._segment: _Segment | None = None
+        self._segment: HeardSegment | None = None
         self._waited_at = self._sound_at = time.monotonic()
         self.health = Health(run.health)
         self.counts = Counts()
+        self._throttle = Throttle()
         self.failure = ""
         """Why it could not go on; empty: it could."""
         self.turned_at = time.monotonic()
@@ -233,6 +194,12 @@ class Line(threading.Thread):
         self._event(trouble.kind, trouble.text)
 
     def _event(self, kind: str, text: str, *, state: str = "was") -> None:
+        self.counts.events[kind] = self.counts.events.get(kind, 0) + (state != "off")
+        said = self._throttle.words(kind, text) if state == "was" else text
+        if said is not None:
+            self._write_event(kind, said, state=state)
+
+    def _write_event(self, kind: str, text: str, *, state: str = "was") -> None:
         Log.warning("%s: %s: %s", self.source.name, kind, text)
         self._journal.event(self._number, kind, text, state=state)
 
@@ -243,7 +210,7 @@ class Line(threading.Thread):
         number = 0 if known else self._journal.begin(self._number, start)
         timed = self.source.running and start.start is not None
         self.counts.n_segments += not known
-        self._segment = _Segment(
+        self._segment = HeardSegment(
             number,
             start,
             [self._channel(n, start) for n in self._channel_numbers(start)],
@@ -265,11 +232,11 @@ class Line(threading.Thread):
             )
         return [chosen]
 
-    def _channel(self, number: int, start: Start) -> _Channel:
+    def _channel(self, number: int, start: Start) -> HeardChannel:
         rate, grid = start.sample_rate, self._plan.grid
         segment = Segment(start.first_sample, 0, start.start)
         place = Place(Path(self.source.name), rate, number or 1, segment)
-        return _Channel(
+        return HeardChannel(
             number,
             Listener(self._classifier, place, grid=grid, settings=self._run.detect),
             Snippets(
@@ -302,7 +269,7 @@ class Line(threading.Thread):
             channel.snippets.write_due()
         self._check_clock(segment)
 
-    def _examine(self, segment: _Segment, y: Float32) -> None:
+    def _examine(self, segment: HeardSegment, y: Float32) -> None:
         for second in segment.seconds.push(y):
             for turn in self.health.second(second):
                 self._turned(turn)
@@ -320,7 +287,7 @@ class Line(threading.Thread):
             for turn in self.health.waited(self.lag_s, passed_s):
                 self._turned(turn)
 
-    def _check_clock(self, segment: _Segment) -> None:
+    def _check_clock(self, segment: HeardSegment) -> None:
         self._check_lateness()
         off = segment.clock and segment.clock.arrived(segment.n_samples)
         if not off:
@@ -331,7 +298,7 @@ class Line(threading.Thread):
         anew = begun_before(0, start.sample_rate)
         self._begin(Start(start.sample_rate, start.n_channels, anew, off.text))
 
-    def _keep(self, segment: _Segment, channel: _Channel, news: News) -> None:
+    def _keep(self, segment: HeardSegment, channel: HeardChannel, news: News) -> None:
         if not news:
             return
         numbers = self._put(segment.number, channel.number, news)
@@ -365,6 +332,8 @@ class Line(threading.Thread):
         for channel in segment.channels:
             self._keep(segment, channel, channel.listener.finish())
             channel.snippets.write_due(last=True)
+        for kind, n in self._throttle.rest().items():
+            self._write_event(kind, f"{n} more in this segment")
         self._journal.end(segment.number, n_samples=segment.n_samples, why=end.why)
 
 
@@ -388,4 +357,5 @@ def about(line: Line) -> dict[str, Any]:
         "n_segments": counts.n_segments,
         "n_clips": counts.n_clips,
         "detections": dict(counts.detections),
+        "events": dict(counts.events),
     }

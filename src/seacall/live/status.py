@@ -24,6 +24,7 @@ _HELP = {
     "clips_total": ("counter", "Clips that were scored"),
     "detections_total": ("counter", "Detections that began, by class"),
     "segments_total": ("counter", "Segments: gaps and reconnections make new ones"),
+    "events_total": ("counter", "What happened to the source, by kind"),
     "lag_seconds": ("gauge", "How far the sound lies behind the clock"),
     "buffer_share": ("gauge", "How full the buffer between source and model is"),
     "level_dbfs": ("gauge", "Level of the last second"),
@@ -102,6 +103,8 @@ def metrics_text(status: Mapping[str, Any]) -> str:
                 add(name, one[key], source=source)
         for label, n in one["detections"].items():
             add("detections_total", n, source=source, label=label)
+        for kind, n in one["events"].items():
+            add("events_total", n, source=source, kind=kind)
     add("disk_free_bytes", status["disk_free_bytes"])
     add("alerts_waiting", status["alerts_waiting"])
     return "".join(
