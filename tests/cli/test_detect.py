@@ -232,6 +232,19 @@ def test_what_only_listening_obeys_is_refused_of_scores(
     assert seacall(*given, "--timezone", "-04:00").code == 0
 
 
+def test_another_format_keeps_how_detections_were_merged(run, seacall, tmp_path):
+    run("--max-gap", "30", "--calibration", "176.1")
+    out = tmp_path / "out"
+    before = detections_in(out)
+    given = ("detect", "--from-scores", out, "-o", tmp_path / "new")
+    assert seacall(*given).code == 0
+    assert detections_in(tmp_path / "new") == before
+    assert seacall(*given, "--sensitivity", "-170", "--full-scale", "1").code == 0
+    (first, *_) = detections_in(tmp_path / "new")
+    difference = float(before[0]["level_db"]) - float(first["level_db"])
+    assert difference == pytest.approx(6.1, abs=0.02)
+
+
 def test_settings_beside_what_came_of_scores_say_how_they_were_made(
     run, seacall, archive, tmp_path
 ):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seacall.cli.console import (
+    SETTINGS_NAME,
     Console,
     finish_with_failures,
     keep_settings,
@@ -18,10 +19,15 @@ from seacall.cli.engine import Address, EngineName, ScratchFolder, engine_for
 from seacall.cli.options import Config, Json, Quiet, Verbose, console_for
 from seacall.config import DetectRun
 from seacall.errors import SettingsError
+from seacall.settings import read_toml
 
 if TYPE_CHECKING:
     from seacall.detect.archive import ArchiveResult, Progress
 
+_HYDROPHONE = tuple(
+    f"detect.{name}"
+    for name in ("sensitivity_db", "gain_db", "full_scale_v", "calibration_db")
+)
 _TABLES = frozenset({".csv", ".txt", ".tsv", ".json", ".parquet"})
 
 Model = Annotated[
@@ -149,27 +155,31 @@ def detect(
 ) -> None:
     """Detect calls in recordings and archives of any length and number."""
     console = console_for(quiet=quiet, verbose=verbose)
+    earlier = _merging_of(from_scores) if config is None else {}
     run = settings_from(
         DetectRun,
         config,
-        {
-            "model": str(model) if model else None,
-            "hop_s": hop,
-            "channel": channel_of(channel),
-            "threshold": threshold,
-            "formats": format_,
-            "timezone": timezone,
-            "time_pattern": time_pattern,
-            "detect.hold": hold,
-            "detect.max_gap_s": max_gap,
-            "detect.min_duration_s": min_duration,
-            "detect.k_of_n": _k_of_n(k_of_n),
-            "detect.level": level,
-            "detect.sensitivity_db": sensitivity,
-            "detect.gain_db": gain,
-            "detect.full_scale_v": full_scale,
-            "detect.calibration_db": calibration,
-        },
+        _with_earlier(
+            earlier,
+            {
+                "model": str(model) if model else None,
+                "hop_s": hop,
+                "channel": channel_of(channel),
+                "threshold": threshold,
+                "formats": format_,
+                "timezone": timezone,
+                "time_pattern": time_pattern,
+                "detect.hold": hold,
+                "detect.max_gap_s": max_gap,
+                "detect.min_duration_s": min_duration,
+                "detect.k_of_n": _k_of_n(k_of_n),
+                "detect.level": level,
+                "detect.sensitivity_db": sensitivity,
+                "detect.gain_db": gain,
+                "detect.full_scale_v": full_scale,
+                "detect.calibration_db": calibration,
+            },
+        ),
     )
     named = paths or []
     made = engine_for(engine, address=address, scratch=scratch, workers=workers)
@@ -202,6 +212,23 @@ def detect(
     keep_settings(run, folder, console, resume=False)
     print_result(_lines(result), vars(result), as_json=as_json)
     finish_with_failures(list(result.failures.values()), console)
+
+
+def _merging_of(from_scores: Path | None) -> dict[str, Any]:
+    """Return how an earlier run came from scores to detections, by dotted name."""
+    path = from_scores / SETTINGS_NAME if from_scores is not None else None
+    if path is None or not path.is_file():
+        return {}
+    merging = read_toml(path).get("detect", {})
+    return {f"detect.{name}": value for name, value in merging.items()}
+
+
+def _with_earlier(earlier: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what is not given; a hydrophone is of one piece."""
+    said = {name: value for name, value in given.items() if value is not None}
+    if any(name in said for name in _HYDROPHONE):
+        earlier = {k: v for k, v in earlier.items() if k not in _HYDROPHONE}
+    return earlier | said
 
 
 def _print_clips(
