@@ -152,6 +152,17 @@ def test_a_recording_that_changed_is_heard_anew(tiny_model, tmp_path):
     assert_same(found, plainly(paths, plan))
 
 
+def test_a_recording_that_is_gone_for_a_while_keeps_its_scores(tiny_model, tmp_path):
+    path = record(tmp_path / "in" / "a.wav")
+    plan = plan_for(tiny_model)
+    before = run([path], tmp_path / "out", plan)
+    away = path.rename(tmp_path / "away.wav")
+    assert_same(run([path], tmp_path / "out", plan), before)
+    away.rename(path)
+    with Store(tmp_path / "out") as store:
+        assert listen([path], store, plan).n_units == 0
+
+
 def test_results_are_of_the_recordings_that_are_named(tiny_model, tmp_path):
     paths = archive(tmp_path / "in", 3)
     plan = plan_for(tiny_model)

@@ -26,6 +26,7 @@ from seacall.models.checkpoint import Card
 
 Engine = Callable[[Sequence[Task], Job], Iterator[UnitResult]]
 """Scores tasks, wherever; results may come in any order."""
+_GONE = (-1, -1)
 _COMMIT_S = 600.0
 """Audio whose results are written together; less where units are longer."""
 
@@ -219,7 +220,13 @@ def preflight(
     store.retry_failed()
     before = store.stamps()
     stamps = {path: _stamp(path) for path in paths}
-    new = [path for path in paths if before.get(path) != stamps[path]]
+    # One that was heard and cannot be found, its drive unplugged, keeps its scores.
+    new = [
+        path
+        for path in paths
+        if before.get(path) != stamps[path]
+        and (path not in before or stamps[path] != _GONE)
+    ]
     looked = map_files(_look, new, n_workers=n_workers)
     times = recording_times(paths, pattern=plan.time_pattern, timezone=plan.timezone)
     store.add(
@@ -227,14 +234,15 @@ def preflight(
         for path, found in zip(new, looked, strict=True)
     )
     store.name_recordings(paths)
-    store.set_times(times)
+    # Nor is its header there to tell the time.
+    store.set_times({p: time for p, time in times.items() if stamps[p] != _GONE})
 
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError:
-        return -1, -1
+        return _GONE
     return status.st_size, getattr(status, "st_mtime_ns", round(status.st_mtime * 1e9))
 
 
