@@ -39,7 +39,9 @@ def journal(tmp_path):
         yield journal
 
 
-def put(journal, *, label="Orca", score=0.9, start_s=0.0, kind="begun") -> int:
+def put(
+    journal, *, label="Orca", score=0.9, start_s=0.0, kind="begun", marks=()
+) -> int:
     """Write a detection; return its number."""
     source = journal.source("tcp://h:1")
     rows = journal.rows("SELECT id FROM segments")
@@ -49,7 +51,7 @@ def put(journal, *, label="Orca", score=0.9, start_s=0.0, kind="begun") -> int:
         Path("x"), start_s, start_s + 5, 10, 99, label, score, level_db=-9, start=start
     )
     news = News(0, empty_table(3), [Change(kind, one)])
-    return journal.put(segment, 0, news)[0]
+    return journal.put(segment, 0, news, marks=marks)[0]
 
 
 def test_a_detection_that_grows_stays_one(journal):
@@ -57,6 +59,13 @@ def test_a_detection_that_grows_stays_one(journal):
     assert len(numbers) == 1
     (row,) = journal.rows("SELECT state, start_us FROM detections")
     assert tuple(row) == ("closed", time_us(NOON))
+
+
+def test_marks_of_a_detection_are_those_of_all_its_parts(journal):
+    put(journal, marks=["gap"])
+    put(journal, kind="grown", marks=["clipped"])
+    put(journal, kind="ended")
+    assert journal.rows("SELECT marks FROM detections")[0][0] == "clipped,gap"
 
 
 def test_what_fails_on_the_way_is_not_there_at_all(journal):

@@ -153,9 +153,9 @@ def test_numbers_in_order_are_in_order_wherever_they_begin(n, bits):
     assert kinds == {"next"}
 
 
-def udp(header, packets):
+def udp(header, packets, **options):
     """Send packets to a UDP source; return what it gave."""
-    source = Udp("127.0.0.1", 0, FORM, header=header)
+    source = Udp("127.0.0.1", 0, FORM, header=header, **options)
     done = threading.Event()
 
     def send() -> None:
@@ -195,6 +195,14 @@ def test_lost_late_and_doubled_packets_are_told(header):
     first, second = (np.unique(one * 32_768).tolist() for one in segments(heard))
     assert first == [1, 2, 3]
     assert second == [6, 7, 8]
+
+
+def test_short_gaps_are_filled_with_silence_and_told():
+    heard = udp("u32", packets([1, 2, 5, 6, 20, 21]), fill_s=0.02)
+    assert troubles(heard) == ["gap", "gap"]
+    first, second = (one[::160] * 32_768 for one in segments(heard))
+    assert first.tolist() == [1, 2, 0, 0, 5, 6]  # time goes on as it was
+    assert second.tolist() == [20, 21]
 
 
 def test_packets_without_numbers_are_one_segment():

@@ -85,7 +85,9 @@ def _udp(text: str, run: ListenRun) -> Source:
     host, port = _place(url, text)
     query = _query(url)
     header = query.pop("header", "none")
-    return Udp(host, port, _form(query, run, text), header=header)
+    return Udp(
+        host, port, _form(query, run, text), header=header, fill_s=run.fill_gap_s
+    )
 
 
 def _http(text: str, _run: ListenRun) -> Source:

@@ -91,12 +91,20 @@ class Udp:
         Layout of the samples.
     header
         What comes before them in each packet.
+    fill_s
+        Gaps up to this length are filled with silence, s; longer ones begin a segment.
     """
 
     running = True
 
     def __init__(
-        self, host: str, port: int, form: PcmForm, *, header: str = "none"
+        self,
+        host: str,
+        port: int,
+        form: PcmForm,
+        *,
+        header: str = "none",
+        fill_s: float = 0.0,
     ) -> None:
         if header not in HEADERS:
             raise SettingsError(
@@ -106,6 +114,7 @@ class Udp:
         self._address = host or "127.0.0.1", port
         self._form = form
         self._header = header
+        self._fill_s = fill_s
         self.port = port
         """Where it listens; of port 0 the one that was given by the system."""
 
@@ -122,14 +131,16 @@ class Udp:
                 ) from error
             self.port = receiver.getsockname()[1]
             receiver.settimeout(_TURN_S)
-            yield from _Packets(self._form, self._header).segments(receiver, stop)
+            packets = _Packets(self._form, self._header, self._fill_s)
+            yield from packets.segments(receiver, stop)
 
 
 class _Packets:
     """From packets to segments."""
 
-    def __init__(self, form: PcmForm, header: str) -> None:
+    def __init__(self, form: PcmForm, header: str, fill_s: float) -> None:
         self._form = form
+        self._fill_bytes = int(fill_s * form.sample_rate) * form.frame_bytes
         self._header = header
         self._lead, bits = HEADERS[header]
         self._numbers = Numbers(bits) if bits else None
@@ -165,9 +176,17 @@ class _Packets:
                 return
             if order.kind == "gap":
                 text = f"{order.n_lost} packets lost before packet {number}"
-                yield from self._break(text)
-                yield Trouble("gap", text)
+                yield from self._gap(order.n_lost * (len(packet) - self._lead), text)
         yield from self._flush(packet[self._lead :])
+
+    def _gap(self, n_bytes: int, text: str) -> Iterator[Heard]:
+        """Fill what is missing, if it is little: each segment costs its last clip."""
+        if self._reader is not None and n_bytes <= self._fill_bytes:
+            yield Trouble("gap", f"{text}; filled with silence")
+            yield from self._flush(bytes(n_bytes))
+            return
+        yield from self._break(text)
+        yield Trouble("gap", text)
 
     def _number(self, packet: bytes) -> int:
         where, form = (2, ">H") if self._header == "rtp" else (0, ">I")

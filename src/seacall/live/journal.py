@@ -55,6 +55,20 @@ def date_of(us: int | None) -> datetime | None:
     return None if us is None else _EPOCH + timedelta(microseconds=us)
 
 
+def _marks_before(
+    db: sqlite3.Connection, segment: int, change: Change
+) -> Sequence[str]:
+    """Return what was wrong in the part of a detection that was kept before."""
+    if change.kind == "begun":
+        return ()
+    one = change.detection
+    row = db.execute(
+        "SELECT marks FROM detections WHERE segment = ? AND label = ? AND start_s = ?",
+        (segment, one.label, one.start_s),
+    ).fetchone()
+    return [mark for mark in row["marks"].split(",") if mark] if row else ()
+
+
 class Journal:
     """A station's folder, locked for one process, or open for reading.
 
@@ -255,7 +269,7 @@ class Journal:
             "channel": channel,
             "start_us": None if one.start is None else time_us(one.start),
             "state": "closed" if change.kind == "ended" else "open",
-            "marks": ",".join(sorted(set(marks))),
+            "marks": ",".join(sorted({*marks, *_marks_before(db, segment, change)})),
             "now": now_us(),
         }
         del values["path"], values["start"]

@@ -132,6 +132,9 @@ class ListenRun(Settings):
     """Of raw sound: s16le, s16be, s24le, s24be, s32le, f32le."""
     speed: float = Field(default=1.0, ge=0)
     """Of recordings that are replayed: 1 real time, 0 as fast as can be."""
+    fill_gap_s: float = Field(default=0.1, ge=0, le=1)
+    """Packets that are missing for no longer are filled with silence, s, and marked;
+    longer gaps begin a new segment."""
     still_s: Seconds = 10.0
     """A recording in a growing folder is whole when its size stood still so long, s."""
     timezone: str = "UTC"

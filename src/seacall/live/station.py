@@ -110,6 +110,7 @@ class Line(threading.Thread):
         self.health = Health(run.health)
         self.counts = Counts()
         self._throttle = Throttle()
+        self._marked: dict[str, float] = {}  # when in the sound, s
         self.failure = ""
         """Why it could not go on; empty: it could."""
         self.turned_at = time.monotonic()
@@ -165,6 +166,8 @@ class Line(threading.Thread):
             self._fail(str(heard.error))
         elif heard is None:
             self._end(End(OVER))
+            for kind, n in self._throttle.rest().items():
+                self._write_event(kind, f"{n} more before the end")
             return False
         else:
             self._take(heard)
@@ -191,7 +194,16 @@ class Line(threading.Thread):
             self._trouble(heard)
 
     def _trouble(self, trouble: Trouble) -> None:
+        if trouble.kind not in ("note", "reconnect"):
+            self._marked[trouble.kind] = self.counts.heard_s
         self._event(trouble.kind, trouble.text)
+
+    def _marks(self) -> list[str]:
+        """Return what is wrong now, or was within the last clip."""
+        grid = self._plan.grid
+        since_s = self.counts.heard_s - grid.clip_length / grid.sample_rate - 1
+        recent = [kind for kind, at_s in self._marked.items() if at_s >= since_s]
+        return [*self.health.states, *recent]
 
     def _event(self, kind: str, text: str, *, state: str = "was") -> None:
         self.counts.events[kind] = self.counts.events.get(kind, 0) + (state != "off")
@@ -255,7 +267,8 @@ class Line(threading.Thread):
             return
         y, n_bad = made_possible(y)
         if n_bad:
-            self._event("unreadable", f"{n_bad} samples that are no numbers; set to 0")
+            text = f"{n_bad} samples that are no numbers; set to 0"
+            self._trouble(Trouble("unreadable", text))
         segment.n_samples += len(y)
         self._sound_at = time.monotonic()
         self.counts.last_sound = datetime.now(UTC)
@@ -315,9 +328,7 @@ class Line(threading.Thread):
         """Write; where there is no room, wait for it while the buffer fills."""
         while True:
             try:
-                return self._journal.put(
-                    segment, channel, news, marks=self.health.states
-                )
+                return self._journal.put(segment, channel, news, marks=self._marks())
             except SettingsError as error:
                 full = isinstance(error.__cause__, sqlite3.OperationalError)
                 if not full or self._stop_asked.wait(_NO_ROOM_S):
@@ -332,8 +343,6 @@ class Line(threading.Thread):
         for channel in segment.channels:
             self._keep(segment, channel, channel.listener.finish())
             channel.snippets.write_due(last=True)
-        for kind, n in self._throttle.rest().items():
-            self._write_event(kind, f"{n} more in this segment")
         self._journal.end(segment.number, n_samples=segment.n_samples, why=end.why)
 
 
