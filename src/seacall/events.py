@@ -114,6 +114,10 @@ class Searched:
     """Stretches that were scored, start and end in seconds from the first sample."""
     failure: str = ""
     """Why it, or a part of it, could not be read; empty: all was."""
+    time_source: str = ""
+    """How its time is known."""
+    time_doubt: str = ""
+    """Why its time is not known, or not beyond doubt; empty: it is."""
 
     @property
     def heard_s(self) -> float:

@@ -209,6 +209,11 @@ def test_scores_that_were_kept_are_judged_anew(run, seacall, tmp_path):
     ended = seacall(*given, "--hop", "0.5")
     assert ended.code == 1
     assert "scored with None" in ended.error
+    again = ("detect", "--from-scores", tmp_path / "out", "-o", tmp_path / "again")
+    assert seacall(*again).code == 0
+    assert detections_in(tmp_path / "again") == before  # thresholds stay
+    kept = (tmp_path / "again" / "settings.toml").read_text()
+    assert "0.1" in kept
     ended = seacall(*given, tmp_path)
     assert "leave PATHS out" in ended.error
 
@@ -338,6 +343,13 @@ def test_a_wrong_option_is_one_line(run, options, words):
     ended = run(*options)
     assert ended.code == 1
     assert words in ended.error
+
+
+def test_a_format_that_is_none_is_told_before_anything_is_heard(run, tmp_path):
+    ended = run("--format", "docx", out="new")
+    assert ended.code == 1
+    assert "clips" in ended.error
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_table_is_no_folder(run):

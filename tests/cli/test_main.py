@@ -86,7 +86,9 @@ def test_an_interrupt_ends_with_130(seacall, monkeypatch, tiny_model, tmp_path):
 
     monkeypatch.setattr(files, "classify_recording", interrupted)
     path = write_wav(tmp_path / "a.wav", noise(duration_s=0.2))
-    assert seacall("detect", path, "-m", tiny_model).code == 130
+    ended = seacall("detect", path, "-m", tiny_model)
+    assert ended.code == 130
+    assert ended.error == "seacall: interrupted"
 
 
 @pytest.mark.parametrize(

@@ -299,8 +299,10 @@ def _watch(console: Console) -> Any:
 def _lines(result: ArchiveResult) -> list[str]:
     lines = [result.summary()]
     if result.doubts:
-        first = next(iter(result.doubts.values()))
-        lines.append(f"time in doubt: {len(result.doubts)} recordings; {first}")
+        path, why = next(iter(result.doubts.items()))
+        n = len(result.doubts)
+        more = f" (and {n - 1} more, in recordings.csv)" if n > 1 else ""
+        lines.append(f"time in doubt: {Path(path).name}{more}: {why}")
     return [*lines, *(f"written: {path}" for path in result.written)]
 
 

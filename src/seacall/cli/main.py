@@ -97,7 +97,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     try:
         sys.exit(guarded(call) or code)
-    except typer.Abort:
+    except typer.Abort:  # what typer makes of Ctrl-C
+        print("seacall: interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except _UsageError as error:
         error.show()  # type: ignore[attr-defined]

@@ -47,6 +47,8 @@ class Plan:
     """How file names tell the time; None: the patterns that are known."""
     timezone: str = "UTC"
     """Of times that do not name their own."""
+    threshold: tuple[str, ...] = ()
+    """What the user asked of the card's thresholds; the card has it already."""
 
     @property
     def grid(self) -> ClipGrid:
@@ -60,7 +62,7 @@ class Plan:
 
     @property
     def run(self) -> dict[str, Any]:
-        """Settings of `seacall detect` that only listening obeys."""
+        """Settings of `seacall detect` that a later look at the scores starts from."""
         channel = self.card.front_end.clip.channel
         return {
             "model": None if self.model is None else str(self.model),
@@ -68,6 +70,7 @@ class Plan:
             "channel": "each" if self.each_channel else channel or "mean",
             "timezone": self.timezone,
             "time_pattern": self.time_pattern,
+            "threshold": list(self.threshold),
         }
 
     @property

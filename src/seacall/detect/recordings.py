@@ -16,7 +16,7 @@ from seacall.detect.archive import (
     listen,
 )
 from seacall.detect.clip_rows import write_clips
-from seacall.detect.outputs import write_outputs
+from seacall.detect.outputs import check_formats, write_outputs
 from seacall.detect.outputs.target import shared_folder
 from seacall.detect.rescore import card_for
 from seacall.detect.store import Store
@@ -71,6 +71,7 @@ def detect_recordings(
     CheckpointError
         If the model cannot be loaded.
     """
+    check_formats(run.formats, others=[CLIPS])
     plan = plan_of(run)
     with Store(out) as store:
         progress = listen(
@@ -107,6 +108,7 @@ def detect_in_scores(
         If there are no scores, or something is asked for that only listening again
         could give.
     """
+    check_formats(run.formats, others=[CLIPS])
     with Store(earlier, writable=False) as store:
         if not store.named():
             raise SettingsError(
@@ -138,6 +140,7 @@ def plan_of(run: DetectRun) -> Plan:
         each_channel=run.channel == "each",
         time_pattern=run.time_pattern,
         timezone=run.timezone,
+        threshold=run.threshold,
     )
 
 

@@ -58,9 +58,13 @@ def _refuse_to_listen_otherwise(store: Store, run: DetectRun) -> None:
 def as_listened(earlier: Path, run: DetectRun) -> DetectRun:
     """Return settings that name what the scores of an earlier run were made with.
 
-    A model that is named, one calibrated anew, stays.
+    A model that is named, one calibrated anew, stays, and so do thresholds.
     """
     with Store(earlier, writable=False) as store:
-        kept = store.about.get("run", {})
-    update = {k: v for k, v in kept.items() if k != "model" or run.model is None}
-    return run.model_copy(update=update)
+        kept = dict(store.about.get("run", {}))
+    if run.model is not None:
+        kept.pop("model", None)
+    threshold = tuple(kept.pop("threshold", ()))
+    if not run.threshold and run.model is None:
+        kept["threshold"] = threshold
+    return run.model_copy(update=kept)

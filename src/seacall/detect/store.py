@@ -290,6 +290,8 @@ class Store:
                     segments=entry.segments,
                     heard=heard,
                     failure=next(filter(None, failures), ""),
+                    time_source=entry.time_source,
+                    time_doubt=entry.time_doubt,
                 ),
             )
 

@@ -68,7 +68,9 @@ def test_what_is_missing_is_an_empty_cell_and_a_failure_has_its_reason(tmp_path)
     one = searched(start=None)
     write(tmp_path, (bad, []), (one, [detected(one, snr_db=None, level_db=None)]))
     text = (tmp_path / "recordings.csv").read_text()
-    assert text.splitlines()[1] == '/data/bad.wav,,,,,0.000000,0,"not audio, it seems"'
+    assert (
+        text.splitlines()[1] == '/data/bad.wav,,,,,0.000000,0,"not audio, it seems",,'
+    )
     table = pd.read_csv(tmp_path / "detections.csv")
     assert table[["start_utc", "end_utc", "snr_db", "level_db"]].isna().all().all()
 

@@ -16,7 +16,7 @@ from seacall.detect.outputs.raven import raven_tables
 from seacall.detect.outputs.tables import csv_tables
 from seacall.detect.outputs.target import Format, Parts, Target, shared_folder
 from seacall.detect.outputs.timeline import timeline_page
-from seacall.errors import SettingsError
+from seacall.errors import SettingsError, require
 from seacall.events import Detection, Searched
 
 __all__ = ["BY_RECORDING", "FORMATS", "Results", "shared_folder", "write_outputs"]
@@ -113,10 +113,31 @@ def _lies_in(out: Path, error: OSError) -> bool:
     )
 
 
-def _chosen(names: Sequence[str]) -> list[Format]:
+def check_formats(names: Sequence[str], *, others: Sequence[str] = ()) -> None:
+    """Raise if a format cannot be written, before anything is listened to.
+
+    Parameters
+    ----------
+    others
+        Names that exist beside `FORMATS`.
+
+    Raises
+    ------
+    SettingsError
+        If a format does not exist.
+    MissingExtraError
+        If it needs a package that is not installed.
+    """
     for name in names:
-        if name not in FORMATS:
+        if name not in FORMATS and name not in others:
             raise SettingsError(
-                f"format {name!r} does not exist; choose from {', '.join(FORMATS)}"
+                f"format {name!r} does not exist; choose from "
+                + ", ".join([*FORMATS, *others])
             )
+    if "parquet" in names:
+        require("pyarrow", "tables")
+
+
+def _chosen(names: Sequence[str]) -> list[Format]:
+    check_formats(names)
     return [FORMATS[name] for name in dict.fromkeys(names)]

@@ -26,6 +26,8 @@ TYPES = {
     "label": "string",
     "level_unit": "string",
     "failure": "string",
+    "time_source": "string",
+    "time_doubt": "string",
     "channel": "int32",
     "n_clips": "int32",
     "n_channels": "int32",

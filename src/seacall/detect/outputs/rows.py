@@ -43,6 +43,8 @@ RECORDING_COLUMNS = (
     "heard_s",
     "n_detections",
     "failure",
+    "time_source",
+    "time_doubt",
 )
 
 DECIMALS = {
@@ -97,6 +99,8 @@ def recording_row(searched: Searched, found: Sequence[Detection]) -> tuple[Value
         round(float(searched.heard_s), 6),
         len(found),
         searched.failure,
+        searched.time_source,
+        searched.time_doubt,
     )
 
 
