@@ -94,11 +94,12 @@ def main(arguments: list[str] | None = None) -> None:
     def call() -> None:
         nonlocal code
         code = app(arguments, standalone_mode=False) or 0
+        if code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
 
     try:
         sys.exit(guarded(call) or code)
-    except typer.Abort:  # what typer makes of Ctrl-C
-        print("seacall: interrupted", file=sys.stderr)
+    except typer.Abort:
         sys.exit(EXIT_INTERRUPTED)
     except _UsageError as error:
         error.show()  # type: ignore[attr-defined]
