@@ -51,7 +51,7 @@ _PEAK = (
 _LEVEL_LENGTH = 200  # samples, 50 ms
 _SEGMENT = 400  # samples, 0.1 s
 _SHORTEST_SEGMENT = 40
-_MIN_OVERLAP = 200  # samples, 0.05 s
+_MIN_OVERLAP = 400  # samples, 0.1 s: less is alike by chance in slow recordings
 
 
 @dataclass(frozen=True)
