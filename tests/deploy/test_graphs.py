@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import machine
 import numpy as np
 import onnx
 import onnxruntime
@@ -111,7 +112,7 @@ def test_the_same_model_gives_the_same_bytes_in_another_process(
 
 def test_no_name_or_path_of_the_exporting_machine_is_in_a_file(waveform_file):
     content = waveform_file.read_bytes()
-    for words in (b"site-packages", b"/home/", b"/root/", b"/work", b"/tmp", b".py"):
+    for words in machine.traces():
         assert words not in content
 
 
