@@ -18,6 +18,7 @@ from seacall.models.checkpoint import (
     read_card,
 )
 from seacall.models.file_classifier import open_file
+from seacall.models.onnx_file import open_session
 from seacall.models.shipped import shipped_folder
 from seacall.models.untrusted import one_line
 
@@ -53,24 +54,9 @@ class OnnxClassifier:
     """A network run by ONNX Runtime, on one thread: needs no torch."""
 
     def __init__(self, folder: Path) -> None:
-        import onnxruntime
-
         self.card = read_card(folder)
         path = checked_file(folder, self.card, ONNX_NAME)
-        options = onnxruntime.SessionOptions()
-        # Processes, not threads, share the work: a network this small gains nothing.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise CheckpointError(
-                f"{path}: ONNX Runtime cannot load it ({one_line(str(error))}); "
-                "export it again"
-            ) from error
+        self._session = open_session(path)
         self._path = path
         self._x_name = "waveform" if self.card.takes == "waveform" else "log_mel"
         self._check_names()

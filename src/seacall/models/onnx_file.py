@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seacall.errors import CheckpointError
+from seacall.models.untrusted import one_line
 
 
 def open_session(path: Path) -> Any:
@@ -33,7 +34,7 @@ def open_session(path: Path) -> Any:
             str(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else "no reason"
         raise CheckpointError(
-            f"{path}: ONNX Runtime cannot load it ({reason}); export it again"
+            f"{path}: ONNX Runtime cannot load it ({one_line(str(error))}); "
+            "export it again"
         ) from error
