@@ -97,6 +97,9 @@ def equalise(y: Float32, *, hz: Float64, gain_db: Float64, sample_rate: int) -> 
         that no gain leaves the range of ``gain_db``; outside them it is level.
     """
     found = np.clip(fft.rfftfreq(len(y), 1.0 / sample_rate), hz[0], hz[-1])
+    # The interpolation divides by the steps between gains: a step that nobody hears
+    # must be none, or the smallest floats overflow there.
+    gain_db = np.round(gain_db, 6)
     curve_db = PchipInterpolator(np.log(hz), gain_db)(np.log(found))
     return _filtered(y, 10.0 ** (curve_db / 20.0))
 
