@@ -1,0 +1,1 @@
+"""Teach a finished model new species from a few clips."""

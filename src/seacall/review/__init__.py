@@ -1,0 +1,1 @@
+"""Judge detections: who said what, what to look at next, what a model is worth."""
