@@ -15,6 +15,7 @@ from torch import nn
 
 from seacall.errors import CheckpointError
 from seacall.models.checkpoint import ONNX_NAME, Card, read_card, write_card
+from seacall.models.embedding_graph import with_embedding
 from seacall.models.network import load_network
 
 OPSET = 18
@@ -25,7 +26,8 @@ TOLERANCE = 1e-4
 def export_onnx(folder: Path) -> Card:
     """Add ``model.onnx`` to a model folder: patches and features to logits.
 
-    Batch size and number of patches stay open.
+    Its second output, ``embedding``, is what the last layer is given. Batch size and
+    number of patches stay open.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def _write(network: nn.Module, path: Path) -> None:
         outputs=["logits"],
         dynamic_shapes=({0: batch, 1: patches}, {0: batch}),
     )
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    path.write_bytes(with_embedding(model).SerializeToString(deterministic=True))
 
 
 def onnx_graph(

@@ -74,19 +74,24 @@ class OnnxClassifier:
 
     def _run(self, inputs: dict[str, Float32]) -> Float32:
         """Classify one clip; what does not fit the card is the file's fault."""
+        return self._outputs(["logits"], inputs)[0]
+
+    def _outputs(self, names: list[str], inputs: dict[str, Float32]) -> list[Float32]:
+        """Return outputs for one clip, the logits first."""
         try:
-            logits: Float32 = self._session.run(["logits"], inputs)[0]
+            outputs: list[Float32] = self._session.run(names, inputs)
         except Exception as error:
             raise CheckpointError(
                 f"{self._path}: does not take what its card says "
                 f"({one_line(str(error))}); export the model again"
             ) from error
+        logits = outputs[0]
         if logits.shape != (1, len(self.card.labels)):
             raise CheckpointError(
                 f"{self._path}: gives {logits.shape} where its card names "
                 f"{len(self.card.labels)} classes; it is the card of another model"
             )
-        return logits
+        return outputs
 
     def _check_names(self) -> None:
         """Check that the graph takes and gives what the card says.

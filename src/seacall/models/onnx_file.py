@@ -9,8 +9,15 @@ from seacall.errors import CheckpointError
 from seacall.models.untrusted import one_line
 
 
-def open_session(path: Path) -> Any:
+def open_session(path: Path, *, content: bytes | None = None) -> Any:
     """Load an ONNX file for one thread of this machine's processor.
+
+    Parameters
+    ----------
+    path
+        The file.
+    content
+        Load this in its place; the path is what errors name.
 
     Returns
     -------
@@ -31,7 +38,7 @@ def open_session(path: Path) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
+            content or str(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
         raise CheckpointError(
