@@ -242,6 +242,9 @@ class DetectRun(Settings):
     """Lowest scores that count, ``0.5`` or ``LABEL=0.5``, in place of the card's."""
     formats: tuple[str, ...] = ("csv", "raven")
     """What is written."""
+    embeddings: bool = False
+    """Keep what the model's last layer is given of each clip, for ``seacall search``:
+    twice the embedding's length in bytes for each clip."""
     timezone: str = "UTC"
     """Of recorder times that do not name their own: a name such as America/Halifax, or
     an offset such as -04:00."""

@@ -141,6 +141,13 @@ def detect(
             "patterns)."
         ),
     ] = None,
+    embeddings: Annotated[
+        bool | None,
+        typer.Option(
+            "--embeddings",
+            help="Keep embeddings too, so that seacall search can find more like it.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes (all cores)."),
@@ -169,6 +176,7 @@ def detect(
                 "formats": format_,
                 "timezone": timezone,
                 "time_pattern": time_pattern,
+                "embeddings": embeddings,
                 "detect.hold": hold,
                 "detect.max_gap_s": max_gap,
                 "detect.min_duration_s": min_duration,
@@ -246,6 +254,8 @@ def _print_clips(
 
     if run.channel == "each":
         raise SettingsError("channel each: rows are not printed by channel; give -o")
+    if run.embeddings:
+        raise SettingsError("embeddings: there is no folder to keep them in; give -o")
     plan = plan_of(run)
     classifier = load_classifier(plan.model)
     classifier.card = plan.card

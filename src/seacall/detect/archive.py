@@ -42,6 +42,8 @@ class Plan:
     """From one clip's start to the next, s; None: clips lie end to end."""
     each_channel: bool = False
     """Listen to all channels, one by one; else to the card's."""
+    embeddings: bool = False
+    """Keep what the last layer is given of each clip, to search in."""
     unit_s: float = UNIT_S
     time_pattern: str | None = None
     """How file names tell the time; None: the patterns that are known."""
@@ -58,7 +60,7 @@ class Plan:
     @property
     def job(self) -> Job:
         """What workers need to know."""
-        return Job(self.model, self.card, self.grid)
+        return Job(self.model, self.card, self.grid, embeddings=self.embeddings)
 
     @property
     def run(self) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def listen(
     card = plan.card.model_dump(mode="json")
     store.run_of(plan.key, {"card": card, "run": plan.run})
     preflight(paths, store, plan, n_workers=n_workers)
-    units = store.waiting()
+    units = store.waiting(embeddings=plan.embeddings)
     tasks = list(tasks_of(units, grid=plan.grid, n_workers=n_workers))
     progress = Progress(
         n_recordings=len(paths),

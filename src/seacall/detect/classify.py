@@ -15,6 +15,7 @@ from seacall.audio import io
 from seacall.audio.clips import ClipGrid, stretch_clips
 from seacall.audio.frontend import ClipInputs, clip_inputs
 from seacall.detect.clip_table import ClipTable, empty_table
+from seacall.detect.embeddings import outputs
 from seacall.detect.measures import clip_measures
 from seacall.detect.units import Unit, UnitResult
 from seacall.errors import AudioError, SettingsError
@@ -27,6 +28,7 @@ from seacall.models.unknown import event_strength_db, is_silent, refusals, refus
 from seacall.taxonomy import fall_back
 
 Item = TypeVar("Item")
+Float16 = NDArray[np.float16]
 Float32 = NDArray[np.float32]
 
 BATCH_SIZE = 16
@@ -110,18 +112,18 @@ def judge_inputs(classifier: Classifier, inputs: Sequence[ClipInputs]) -> Judged
     """Run the network on clips that the front end has been through, and judge them."""
     card = classifier.card
     log_mel = np.stack([one.log_mel for one in inputs])
-    logits = _logits(classifier, inputs, log_mel)
+    logits, _ = _outputs(classifier, inputs, log_mel)
     reasons = refusals(logits, log_mel, card)
     scores = refuse(scores_from_logits(logits, card), reasons)
     return Judged(logits=logits, scores=scores, refusals=reasons)
 
 
-def _logits(
+def _outputs(
     classifier: Classifier, inputs: Sequence[ClipInputs], log_mel: Float32
-) -> Float32:
+) -> tuple[Float32, Float16 | None]:
     card = classifier.card
     x = log_mel if card.takes == "patches" else _waveforms(inputs, card)
-    return classifier.logits(x, np.stack([one.features for one in inputs]))
+    return outputs(classifier, x, np.stack([one.features for one in inputs]))
 
 
 def _waveforms(inputs: Sequence[ClipInputs], card: Card) -> Float32:
@@ -222,9 +224,10 @@ def clip_table(
     log_mel = np.stack([one.log_mel for one in inputs])
     profile = card.front_end.profile
     n = len(clips)
+    logits, embeddings = _outputs(classifier, inputs, log_mel)
     return ClipTable(
         start_s=np.asarray(starts_s, np.float64),
-        logits=_logits(classifier, inputs, log_mel),
+        logits=logits,
         silent=is_silent(log_mel, profile),
         event_db=(
             event_strength_db(log_mel, profile).astype(np.float32)
@@ -232,6 +235,7 @@ def clip_table(
             else np.full(n, np.nan, np.float32)
         ),
         **clip_measures(np.stack(clips), log_mel, profile, sample_rate=sample_rate),
+        embeddings=embeddings,
     )
 
 

@@ -34,6 +34,8 @@ class ClipTable:
     low_hz: Float32
     high_hz: Float32
     """Edges of what stands out from the background, shape ``(n,)``."""
+    embeddings: NDArray[np.float16] | None = None
+    """What the last layer was given, ``(n, length)``; None: not asked for."""
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -55,9 +57,14 @@ class ClipTable:
     @staticmethod
     def joined(parts: Sequence[ClipTable]) -> ClipTable:
         """Put tables of consecutive clips behind each other; at least one."""
-        names = [field.name for field in fields(ClipTable)]
+        names = [f.name for f in fields(ClipTable) if f.name != "embeddings"]
         columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
-        return ClipTable(**columns)
+        # Parts without clips need not know how long an embedding is.
+        embedded = [p.embeddings for p in parts if p.embeddings is not None]
+        whole = np.concatenate(embedded) if embedded else None
+        if whole is not None and len(whole) != len(columns["start_s"]):
+            raise ValueError("some parts have embeddings and others have none")
+        return ClipTable(**columns, embeddings=whole)
 
 
 def empty_table(n_classes: int) -> ClipTable:

@@ -73,12 +73,14 @@ class Cluster:
         order = Order(job, model_files(job), scratch, f"{uuid.uuid4().hex}.token")
         scratch.prepare(order.token)
         try:
-            yield from self._results(self._named(tasks), order)
+            yield from self._results(self._named(tasks, job), order)
         finally:
             scratch.remove(order.token)
 
-    def _named(self, tasks: Sequence[Task]) -> list[tuple[NamedUnit, ...]]:
+    def _named(self, tasks: Sequence[Task], job: Job) -> list[tuple[NamedUnit, ...]]:
         key, stamps = self.store.key, self.store.stamps()
+        if job.embeddings:  # a part without them is not what is wanted
+            key = key | {"embeddings": True}
         return [
             tuple(
                 (part_name(unit, key=key, stamp=stamps[unit.path]), unit)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seacall.audio.remote import is_remote
 from seacall.detect.clip_table import ClipTable
@@ -57,8 +58,9 @@ def part_name(unit: Unit, *, key: Mapping[str, Any], stamp: tuple[int, int]) -> 
 def part_of(result: UnitResult) -> bytes:
     """Return what came of a unit as a Parquet file: a row for each clip.
 
-    The columns are ``start_s``, ``logits`` and the measures of `ClipTable`; the
-    metadata says which unit it is and why it is shorter than it should be, if it is.
+    The columns are ``start_s``, ``logits``, the measures of `ClipTable` and, if they
+    were asked for, ``embedding``; the metadata says which unit it is and why it is
+    shorter than it should be, if it is.
     """
     pa, parquet = _arrow()
     unit, table = result.unit, result.table
@@ -76,6 +78,7 @@ def part_of(result: UnitResult) -> bytes:
             "start_s": pa.array(table.start_s),
             "logits": logits,
             **{name: pa.array(getattr(table, name)) for name in MEASURES},
+            **_embedding_column(pa, table),
         }
     ).replace_schema_metadata({_ABOUT: json.dumps(about)})
     content = io.BytesIO()
@@ -98,6 +101,7 @@ def result_of(part: bytes, unit: Unit) -> UnitResult:
         logits = rows["logits"].combine_chunks()
         n_classes = rows.schema.field("logits").type.list_size
         columns = {name: rows[name].to_numpy() for name in ("start_s", *MEASURES)}
+        embeddings = _embeddings_of(rows)
     except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
         raise SeacallError(
             f"{unit.path}: a part of its results is damaged ({_reason(error)}); "
@@ -105,9 +109,28 @@ def result_of(part: bytes, unit: Unit) -> UnitResult:
         ) from error
     values = logits.flatten().to_numpy(zero_copy_only=False)
     table = ClipTable(
-        logits=values.reshape(-1, n_classes).astype(np.float32), **columns
+        logits=values.reshape(-1, n_classes).astype(np.float32),
+        embeddings=embeddings,
+        **columns,
     )
     return UnitResult(unit, table, str(about["failure"]))
+
+
+def _embedding_column(pa: Any, table: ClipTable) -> dict[str, Any]:
+    if table.embeddings is None:
+        return {}
+    values = pa.array(table.embeddings.ravel())
+    length = table.embeddings.shape[1]
+    return {"embedding": pa.FixedSizeListArray.from_arrays(values, length)}
+
+
+def _embeddings_of(rows: Any) -> NDArray[np.float16] | None:
+    if "embedding" not in rows.column_names:
+        return None
+    values = rows["embedding"].combine_chunks().flatten()
+    length = rows.schema.field("embedding").type.list_size
+    found: NDArray[np.float16] = values.to_numpy(zero_copy_only=False)
+    return found.reshape(-1, length)
 
 
 @dataclass(frozen=True)

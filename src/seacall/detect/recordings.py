@@ -16,6 +16,7 @@ from seacall.detect.archive import (
     listen,
 )
 from seacall.detect.clip_rows import write_clips
+from seacall.detect.embeddings import lacking
 from seacall.detect.outputs import check_formats, write_outputs
 from seacall.detect.outputs.target import shared_folder
 from seacall.detect.rescore import card_for
@@ -141,6 +142,7 @@ def plan_of(run: DetectRun) -> Plan:
         time_pattern=run.time_pattern,
         timezone=run.timezone,
         threshold=run.threshold,
+        embeddings=run.embeddings,
     )
 
 
@@ -166,5 +168,16 @@ def _write(
     )
     if CLIPS in run.formats:
         written.append(write_clips(out, store, card))
+    if run.embeddings:
+        result.failures = _without_embeddings(store) | result.failures
     result.written = [str(path) for path in written]
     return result
+
+
+def _without_embeddings(store: Store) -> dict[str, str]:
+    with store.reading() as ledger:
+        return {
+            str(path): f"{path}: {n} of its parts have scores and no embeddings, since "
+            "they could not be read again; run again as before"
+            for path, n in lacking(ledger)
+        }

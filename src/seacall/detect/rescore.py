@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seacall.config import DetectRun
+from seacall.detect.embeddings import has_embeddings
 from seacall.detect.store import Store
 from seacall.errors import SettingsError
 from seacall.models.checkpoint import Card
@@ -33,6 +34,12 @@ def card_for(store: Store, run: DetectRun) -> Card:
             "leave it out, or listen again with -o"
         )
     _refuse_to_listen_otherwise(store, run)
+    with store.reading() as ledger:
+        if run.embeddings and not has_embeddings(ledger):
+            raise SettingsError(
+                "embeddings: this run kept none; run detect PATHS again with "
+                "--embeddings and the same -o, which listens again and keeps the scores"
+            )
     if card.unknown.needs_events and not store.key["measured_events"]:
         raise SettingsError(
             f"model {run.model}: its rule for unknown needs what was not measured "

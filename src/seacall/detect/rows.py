@@ -82,6 +82,14 @@ def unit_key(unit: Unit) -> tuple[int, int, int]:
     return unit.channel or 0, unit.segment_number, unit.first_clip
 
 
+def unit_of(row: tuple[bytes, int, str, int, int, int, int | None]) -> Unit:
+    """Return a unit from its recording's path, rate and segments, and its own row."""
+    name, rate, segments, channel, number, first_clip, n_clips = row
+    segment = segments_of(segments)[number]
+    path = path_of(name)
+    return Unit(path, rate, channel or None, segment, number, first_clip, n_clips)
+
+
 def path_bytes(path: Path) -> bytes:
     """Return a path, or the URL of a remote file, as it is kept."""
     # A file name need not be text.

@@ -18,6 +18,8 @@ from typing import Any, Self
 from seacall.audio.clips import ClipGrid
 from seacall.data.timestamps import RecordingTime
 from seacall.detect.clip_table import ClipTable
+from seacall.detect.embeddings import SCHEMA as EMBEDDINGS
+from seacall.detect.embeddings import TO_DO, put_embeddings
 from seacall.detect.lock import locked
 from seacall.detect.rows import (
     SCHEMA,
@@ -34,6 +36,7 @@ from seacall.detect.rows import (
     table_of,
     timed,
     unit_key,
+    unit_of,
 )
 from seacall.detect.units import Unit, UnitResult
 from seacall.errors import SettingsError
@@ -77,7 +80,7 @@ class Store:
             if writable:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")
-                self._db.executescript(SCHEMA)
+                self._db.executescript(SCHEMA + EMBEDDINGS)
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +137,10 @@ class Store:
         """Forget what failed, so that it is tried again."""
         with self._transaction():
             self._db.execute("DELETE FROM recordings WHERE header IS NULL")
+            self._db.execute(
+                "DELETE FROM embeddings WHERE unit IN "
+                "(SELECT id FROM units WHERE failure != '')"
+            )
             self._db.execute(
                 "UPDATE units SET n_done = NULL, failure = '', logits = NULL, "
                 "measures = NULL WHERE failure != ''"
@@ -213,26 +220,16 @@ class Store:
         )
         return int(cursor.lastrowid or 0)
 
-    def waiting(self) -> list[Unit]:
-        """Return the units that are still to be scored, in order."""
+    def waiting(self, *, embeddings: bool = False) -> list[Unit]:
+        """Return the units that are still to be scored, or embedded, in order."""
+        to_do = TO_DO if embeddings else "u.n_done IS NULL"
         rows = self._all(
             "SELECT r.path, r.sample_rate, r.segments, u.channel, u.segment, "
             "u.first_clip, u.n_clips FROM units u JOIN recordings r "
-            "ON u.recording = r.id WHERE u.n_done IS NULL AND r.position IS NOT NULL "
+            f"ON u.recording = r.id WHERE {to_do} AND r.position IS NOT NULL "
             "ORDER BY r.position, u.id"
         )
-        return [
-            Unit(
-                path_of(name),
-                rate,
-                channel or None,
-                segments_of(segments)[number],
-                number,
-                first_clip,
-                n_clips,
-            )
-            for name, rate, segments, channel, number, first_clip, n_clips in rows
-        ]
+        return [unit_of(row) for row in rows]
 
     def doubts(self) -> dict[Path, str]:
         """Return why the time of recordings is not known beyond doubt."""
@@ -261,6 +258,13 @@ class Store:
                         path_bytes(result.unit.path),
                     ),
                 )
+                put_embeddings(self._db, result)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the ledger to `seacall.detect.embeddings`; errors become ours."""
+        with self._door():
+            yield self._db
 
     def searched(self, grid: ClipGrid) -> Iterator[tuple[Entry, Searched]]:
         """Yield the run's recordings, in order, and what was heard of them."""

@@ -22,6 +22,7 @@ from seacall.audio.frontend import condition
 from seacall.data.pool import one_blas_thread
 from seacall.detect.classify import clip_table, score_unit
 from seacall.detect.clip_table import empty_table
+from seacall.detect.embeddings import open_embedding_classifier
 from seacall.detect.units import Task, Unit, UnitResult
 from seacall.models.backend import Classifier, load_classifier
 from seacall.models.checkpoint import Card
@@ -43,10 +44,16 @@ class Job:
     card: Card
     """As the user wants it: with channels, thresholds."""
     grid: ClipGrid
+    embeddings: bool = False
+    """Keep embeddings too."""
 
     def classifier(self) -> Classifier:
         """Load the model."""
-        classifier = load_classifier(self.model)
+        classifier: Classifier = (
+            open_embedding_classifier(self.model)
+            if self.embeddings
+            else load_classifier(self.model)
+        )
         classifier.card = self.card
         return classifier
 
