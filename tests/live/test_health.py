@@ -191,7 +191,12 @@ def test_metrics_are_what_prometheus_reads():
         "detections": {'a "b"': 3},
         "events": {"gap": 7},
     }
-    status = {"sources": {"x\ny": one}, "disk_free_bytes": 5, "alerts_waiting": 0}
+    status = {
+        "time": "2026-05-01T12:00:00+00:00",
+        "sources": {"x\ny": one},
+        "disk_free_bytes": 5,
+        "alerts_waiting": 0,
+    }
     text = metrics_text(status)
     assert 'seacall_detections_total{source="x\\ny",label="a \\"b\\""} 3\n' in text
     assert 'kind="gap"} 7\n' in text

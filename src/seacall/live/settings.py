@@ -62,6 +62,21 @@ class HealthSettings(Settings):
     """Less free disk space is an event, GB."""
 
 
+class SpectrumSettings(Settings):
+    """The spectrum that a page shows while it is heard."""
+
+    keep: bool = True
+    """Write it: the last minutes of each source, in a file that is written over."""
+    n_bins: int = Field(default=256, ge=16, le=1024)
+    """Bins from 0 Hz to the top."""
+    columns_per_s: float = Field(default=10.0, ge=1, le=50)
+    """Columns in a second."""
+    top_hz: float | None = Field(default=None, gt=0)
+    """Highest frequency, Hz; None: half the sample rate. Lower: finer bins."""
+    kept_s: float = Field(default=120.0, ge=10, le=3600)
+    """How much of it, s."""
+
+
 class AlertRule(Settings):
     """Whom to tell about which detections."""
 
@@ -147,6 +162,8 @@ class ListenRun(Settings):
     """Sound of detections."""
     health: HealthSettings = HealthSettings()
     """When something is wrong."""
+    spectrum: SpectrumSettings = SpectrumSettings()
+    """What a page shows while it is heard."""
     alerts: tuple[AlertRule, ...] = ()
     """Who is told of what."""
     environment: tuple[EnvironmentSettings, ...] = ()

@@ -41,6 +41,7 @@ from seacall.live.source import (
     Trouble,
     begun_before,
 )
+from seacall.live.spectrum import Spectrograph, ring_path
 from seacall.live.throttle import Throttle
 from seacall.models.backend import Classifier
 
@@ -106,6 +107,8 @@ class Line(threading.Thread):
         self._buffered = Buffered(source, **capacity)
         self._stop_asked = threading.Event()
         self._segment: HeardSegment | None = None
+        path = ring_path(journal.folder, self._number)
+        self._spectrograph = Spectrograph(path, run.spectrum)
         self._waited_at = self._sound_at = time.monotonic()
         self.health = Health(run.health)
         self.counts = Counts()
@@ -146,6 +149,7 @@ class Line(threading.Thread):
             self._give_up(f"{type(error).__name__}: {error}")
         finally:
             self._buffered.stop()
+            self._spectrograph.close()
 
     def _give_up(self, reason: str) -> None:
         self.failure = " ".join(reason.split())
@@ -222,6 +226,8 @@ class Line(threading.Thread):
         number = 0 if known else self._journal.begin(self._number, start)
         timed = self.source.running and start.start is not None
         self.counts.n_segments += not known
+        if not known:
+            self._spectrograph.begin(start)
         self._segment = HeardSegment(
             number,
             start,
@@ -277,6 +283,7 @@ class Line(threading.Thread):
             mono = channel.of(y)
             if channel is segment.channels[0]:
                 self._examine(segment, mono)
+                self._spectrograph.push(mono)
             channel.snippets.push(mono)
             self._keep(segment, channel, channel.listener.push(mono))
             channel.snippets.write_due()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _HELP = {
     "level_dbfs": ("gauge", "Level of the last second"),
     "disk_free_bytes": ("gauge", "Room on the station's disk"),
     "alerts_waiting": ("gauge", "Alerts that are not sent yet"),
+    "heartbeat_seconds": ("gauge", "Last sign of life, s since 1970"),
 }
 _PLAIN = {
     "heard_seconds_total": "heard_s",
@@ -87,10 +88,21 @@ def metrics_text(status: Mapping[str, Any]) -> str:
 
     Source: https://prometheus.io/docs/instrumenting/exposition_formats/
     """
+    return _text([_samples(status)])
+
+
+def metrics_of(stations: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the state of several stations, each sample with its station's name."""
+    return _text([_samples(one, station=name) for name, one in stations.items()])
+
+
+def _samples(status: Mapping[str, Any], **more: str) -> dict[str, list[str]]:
+    """Return lines by metric; ``more`` are labels of all of them."""
     samples: dict[str, list[str]] = {name: [] for name in _HELP}
 
     def add(name: str, value: float, **labels: str) -> None:
-        inner = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
+        all_of_them = {**more, **labels}
+        inner = ",".join(f'{k}="{_escaped(v)}"' for k, v in all_of_them.items())
         where = f"{{{inner}}}" if inner else ""
         samples[name].append(f"seacall_{name}{where} {float(value):.17g}")
 
@@ -107,9 +119,14 @@ def metrics_text(status: Mapping[str, Any]) -> str:
             add("events_total", n, source=source, kind=kind)
     add("disk_free_bytes", status["disk_free_bytes"])
     add("alerts_waiting", status["alerts_waiting"])
+    add("heartbeat_seconds", datetime.fromisoformat(status["time"]).timestamp())
+    return samples
+
+
+def _text(found: Sequence[Mapping[str, Sequence[str]]]) -> str:
     return "".join(
         f"# HELP seacall_{name} {text}\n# TYPE seacall_{name} {kind}\n"
-        + "".join(f"{line}\n" for line in samples[name])
+        + "".join(f"{line}\n" for samples in found for line in samples[name])
         for name, (kind, text) in _HELP.items()
     )
 
