@@ -1,0 +1,78 @@
+// Thresholds: for each class, what a threshold costs in false alarms and detections.
+
+import * as api from "../api.js";
+import { chip } from "../classes.js";
+import { h, say } from "../dom.js";
+import * as format from "../format.js";
+
+const BASIS = {
+  reviewed: "from reviewed detections of this place",
+  card: "from the model's card: this place may differ",
+  none: "not known: review some detections, or use a model that was measured",
+};
+
+export async function show(root, ctx) {
+  const { rows } = await api.thresholds(ctx.place.id);
+  const list = h("div", { class: "cards" }, rows.map((row) => h("section", { class: "card" }, card(row, ctx))));
+  root.replaceChildren(
+    h("h1", {}, "Thresholds"),
+    h("p", { class: "quiet" }, "Detections below a class's threshold are hidden in the lists and in Presence. Nothing is deleted; a lower threshold brings them back, down to what was stored."),
+    rows.length ? list : h("p", { class: "notice" }, "There are no classes here yet."),
+  );
+}
+
+/** What is known at a threshold: the last point that is not above it. */
+function pointAt(points, threshold) {
+  return points.findLast((one) => one.threshold <= threshold + 1e-9) ?? points[0] ?? null;
+}
+
+function card(row, ctx) {
+  const chosen = row.threshold ?? row.default;
+  const id = `threshold-${row.label}`;
+  const slider = h("input", { id, type: "range", min: 0, max: 1, step: 0.01, value: chosen });
+  const number = h("input", { type: "number", min: 0, max: 1, step: 0.01, value: Number(chosen).toFixed(2), "aria-label": `Threshold of ${format.named(row.label)}, as a number` });
+  const text = h("p", { class: "effect", role: "status" });
+  const saved = h("span", { class: "quiet" });
+  const save = h("button", { type: "button", class: "primary" }, "Save");
+  const reset = h("button", { type: "button" }, `Model's own (${Number(row.default).toFixed(2)})`);
+  const draw = () => {
+    const at = Number(slider.value);
+    slider.setAttribute("aria-valuetext", at.toFixed(2));
+    text.replaceChildren(...effect(row, at));
+    save.disabled = Math.abs(at - (row.threshold ?? row.default)) < 1e-9;
+    saved.textContent = save.disabled ? (row.threshold === row.default || row.threshold === null ? "in force: the model's own" : "in force: yours") : "not saved";
+  };
+  const keep = (threshold) => async () => {
+    try {
+      const answer = await api.setThreshold(ctx.place.id, row.label, threshold);
+      row.threshold = answer?.threshold ?? threshold ?? row.default;
+      number.value = Number(row.threshold).toFixed(2);
+      slider.value = row.threshold;
+      draw();
+      say(`Threshold of ${format.named(row.label)}: ${Number(row.threshold).toFixed(2)}`);
+    } catch (error) {
+      say(`Not saved: ${error.message}`, { bad: true });
+    }
+  };
+  slider.addEventListener("input", () => ((number.value = Number(slider.value).toFixed(2)), draw()));
+  number.addEventListener("input", () => ((slider.value = number.value), draw()));
+  save.addEventListener("click", () => keep(Number(slider.value))());
+  reset.addEventListener("click", keep(null));
+  draw();
+  return [h("h2", {}, chip(row.label, ctx.place.labels)), h("div", { class: "slider" }, h("label", { for: id, class: "hidden" }, `Threshold of ${format.named(row.label)}`), slider, number), text, h("div", { class: "buttons" }, save, reset, saved), h("p", { class: "hint" }, `False alarms: ${BASIS[row.basis] ?? BASIS.none}.`)];
+}
+
+function effect(row, at) {
+  const all = row.points.length ? Math.max(...row.points.map((one) => one.n)) : 0;
+  const point = pointAt(row.points, at);
+  if (!point) return ["No detections of this class yet."];
+  const n = at < row.points[0].threshold ? all : point.n;
+  const alarms = point.per_hour === null || point.per_hour === undefined ? "false alarms per hour not known" : `about ${rateText(point.per_hour)}`;
+  return [h("strong", {}, alarms), h("br"), `${format.count(n)} of ${format.plural(all, "detection")} shown, ${format.count(all - n)} hidden`];
+}
+
+/** Small rates are better said per day. */
+function rateText(per_hour) {
+  if (per_hour >= 0.1 || per_hour === 0) return `${Number(per_hour.toPrecision(2))} false alarms per hour`;
+  return `${Number((24 * per_hour).toPrecision(2))} false alarms per day (${per_hour.toPrecision(2)} per hour)`;
+}
