@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from seacall.prior import SpeciesPrior
 from seacall.settings import Settings
 
 Count = Annotated[int, Field(ge=1, le=10_000)]
@@ -42,6 +43,9 @@ class DetectSettings(Settings):
     """Of several classes that reach their thresholds on the same clip the one with the
     highest score has it. Without effect where thresholds are above 0.5, because scores
     sum to 1."""
+    prior: SpeciesPrior | None = None
+    """How likely each species is at this place, in the month of each clip; None: as
+    among the recordings that the model was trained on; so has ``"none"``."""
     sensitivity_db: float | None = Field(default=None, lt=0)
     """Sensitivity of the hydrophone, dB re 1 V/uPa, such as -176.2. None: levels are
     dBFS, the root mean square re a full scale of 1 (a sine of full scale: -3.01)."""
@@ -53,6 +57,11 @@ class DetectSettings(Settings):
     calibration_db: float | None = Field(default=None, gt=0)
     """All of it in one: level of a sound whose root mean square is full scale, dB re
     1 uPa, such as a SoundTrap's end-to-end calibration of 176.1."""
+
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _none_is_none(cls, value: Any) -> Any:
+        return None if value == "none" else value
 
     @model_validator(mode="after")
     def _k_is_not_above_n(self) -> Self:

@@ -100,6 +100,9 @@ class Detection:
     """``dB re 1 uPa`` where the hydrophone's sensitivity is known."""
     start: datetime | None = None
     """When it starts, in UTC; None: not known."""
+    score_without_prior: float | None = None
+    """Highest score of its clips before place and month were asked; None: they were
+    not."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import programs
 import pytest
 import tiny
 from sounds import noise, write_wav
+from tiny import LABELS
 
 RATE = 16_000
 
@@ -372,3 +373,67 @@ def test_a_folder_that_cannot_be_written_is_one_line(seacall, tiny_model, tmp_pa
     assert ended.code == 1
     assert "cannot be written" in ended.error
     assert "choose another folder" in ended.error
+
+
+# ---------------------------------------------------------------- the prior
+
+
+@pytest.fixture
+def rare(tmp_path):
+    """A table by which all species but one are rare in May off Nova Scotia."""
+    lines = [f"{name},5,40,50,-70,-50,0.001" for name in LABELS[1:-1]]
+    path = tmp_path / "prior.csv"
+    header = "label,months,south,north,west,east,weight"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_prior_changes_scores_and_keeps_what_was_heard(run, rare, seacall, tmp_path):
+    run(out="without")
+    plain = detections_in(tmp_path / "without")
+    assert {row["score_without_prior"] for row in plain} == {""}
+    ended = run("--prior", rare, "--latitude", "44.6", "--longitude", "-63.6")
+    assert ended.code == 0, ended.err
+    rows = detections_in(tmp_path / "out")
+    assert rows != plain
+    assert {row["label"] for row in rows} <= {LABELS[0]}
+    assert all(row["score_without_prior"] for row in rows)
+    given = ("detect", "--from-scores", tmp_path / "out", "-o", tmp_path / "new")
+    assert seacall(*given).code == 0
+    assert detections_in(tmp_path / "new") == rows
+    assert seacall(*given, "--prior", "none").code == 0
+    assert detections_in(tmp_path / "new") == plain
+
+
+def test_a_prior_for_elsewhere_changes_nothing(run, rare, tmp_path):
+    run(out="without")
+    run("--prior", rare, "--latitude", "-70", "--longitude", "0")
+    rows = detections_in(tmp_path / "out")
+    for row in rows:
+        assert row["score"] == row.pop("score_without_prior")
+    plain = detections_in(tmp_path / "without")
+    assert rows == [{k: v for k, v in r.items() if k in rows[0]} for r in plain]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--prior", "TABLE"), "give latitude and longitude"),
+        (("--prior", "TABLE", "--latitude", "99", "--longitude", "0"), "99"),
+        (("--latitude", "9"), "give --prior TABLE"),
+        (("--prior", "nowhere.csv"), "nowhere.csv"),
+    ],
+)
+def test_a_prior_that_cannot_be_meant_is_one_line(run, rare, options, words):
+    ended = run(*[rare if one == "TABLE" else one for one in options])
+    assert ended.code == 1
+    assert words in ended.error
+
+
+def test_seasons_are_learned_from_a_table(seacall, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("label,month\nlow,1\nhigh,7\n", encoding="utf-8")
+    ended = seacall("prior", table, "-o", tmp_path / "prior.csv")
+    assert ended.code == 0, ended.err
+    assert "2 species in 2 months" in ended.out
+    assert (tmp_path / "prior.csv").is_file()

@@ -20,6 +20,7 @@ from seacall.detection import DetectSettings
 from seacall.events import Detection, Recording, Searched, Segment
 from seacall.models.checkpoint import Card
 from seacall.models.decide import answers_at
+from seacall.prior import PriorRow, SpeciesPrior
 
 CLIP_S = 5.0
 RATE = 48_000
@@ -481,7 +482,7 @@ TWO = card("Beluga", "Orca", threshold=0.3, thresholds={"Orca": 0.2})
 @given(TABLES, SETTINGS, st.data())
 def test_how_a_table_was_cut_into_units_makes_no_difference(clips, how, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(clips)), max_size=4)))
-    names = ClipTable.__dataclass_fields__
+    names = [n for n in ClipTable.__dataclass_fields__ if n != "embeddings"]
     parts = [
         ClipTable(**{name: getattr(clips, name)[a:b] for name in names})
         for a, b in zip([0, *cuts], [*cuts, len(clips)], strict=True)
@@ -626,3 +627,40 @@ def test_the_order_of_the_classes_makes_no_difference(clips, how):
     turned = replace(clips, logits=clips.logits[:, [1, 0, 2]])
     other = card("Orca", "Beluga", threshold=0.3, thresholds={"Orca": 0.2})
     assert found(turned, other, how) == found(clips, TWO, how)
+
+
+# How likely a species is here
+
+
+def rarely(label: str, months: tuple[int, ...], weight: float) -> SpeciesPrior:
+    return SpeciesPrior(rows=(PriorRow(label=label, months=months, weight=weight),))
+
+
+def test_a_species_out_of_season_needs_a_clearer_call():
+    """0.6 at odds of 1.5 to 1 becomes 0.13 where it is ten times rarer."""
+    winter = DetectSettings(prior=rarely("Orca", (2,), 0.1))
+    assert found(table([0.6]), how=winter) == []
+    (one,) = found(table([0.96]), how=winter)
+    assert one.score == pytest.approx(0.96 * 0.1 / (0.96 * 0.1 + 0.04), abs=1e-5)
+    assert one.score_without_prior == pytest.approx(0.96, abs=1e-5)
+
+
+def test_the_month_is_that_of_the_clip_and_not_of_the_recording():
+    """The recording begins two seconds before March."""
+    march = DetectSettings(prior=rarely("Orca", (3,), 0.1))
+    assert times(table([0.6, 0.6, 0.6]), how=march) == [(0, 5)]
+
+
+def test_nothing_is_said_of_a_prior_that_was_not_asked_for():
+    (one,) = found(table([0.6]))
+    assert one.score_without_prior is None
+
+
+def test_what_a_species_loses_goes_to_its_rivals():
+    two = card("Orca", "Seal")
+    clips = table([[0.6, 0.38]])
+    assert [one.label for one in found(clips, two)] == ["Orca"]
+    how = DetectSettings(prior=rarely("Orca", (2,), 0.1))
+    (one,) = found(clips, two, how)
+    assert one.label == "Seal"
+    assert one.score_without_prior == pytest.approx(0.38, abs=1e-5)

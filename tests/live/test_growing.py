@@ -20,13 +20,18 @@ from seacall.detect.merge import detections
 from seacall.detection import DetectSettings
 from seacall.events import Recording, Searched, Segment
 from seacall.live.growing import GrowingDetections, Place
+from seacall.prior import PriorRow, SpeciesPrior
 
 RATE = heard.RATE
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+RARE_IN_MAY = SpeciesPrior(
+    rows=(PriorRow(label=tiny.LABELS[0], months=(5,), weight=0.2),)
+)
 
 
 def rows(table: ClipTable, first: int, last: int) -> ClipTable:
-    return ClipTable(**{k: v[first:last] for k, v in vars(table).items()})
+    columns = {k: v for k, v in vars(table).items() if v is not None}
+    return ClipTable(**{k: v[first:last] for k, v in columns.items()})
 
 
 def whole(table, card, settings, *, hop_s, n_samples):
@@ -70,6 +75,7 @@ def cases(draw: st.DrawFn):
         k_of_n=draw(st.sampled_from([None, (k, k + draw(st.integers(0, 3)))])),
         top_only=draw(st.booleans()),
         level=draw(st.sampled_from(["species", "family"])),
+        prior=draw(st.sampled_from([None, RARE_IN_MAY])),
     )
     hop_s = draw(st.sampled_from([0.25, 0.3, 1.0, 1.7]))
     cuts = draw(st.sets(st.integers(0, n - 1)))

@@ -17,6 +17,14 @@ from seacall.cli.console import (
 )
 from seacall.cli.engine import Address, EngineName, ScratchFolder, engine_for
 from seacall.cli.options import Config, Json, Quiet, Verbose, console_for
+from seacall.cli.prior import (
+    Depth,
+    Latitude,
+    Longitude,
+    PriorTable,
+    Strength,
+    prior_of,
+)
 from seacall.config import DetectRun
 from seacall.errors import SettingsError
 from seacall.settings import read_toml
@@ -130,6 +138,11 @@ def detect(
             help="Of the whole chain: dB re 1 uPa of full scale, such as 176.1."
         ),
     ] = None,
+    prior: PriorTable = None,
+    latitude: Latitude = None,
+    longitude: Longitude = None,
+    depth: Depth = None,
+    strength: Strength = None,
     timezone: Annotated[
         str | None,
         typer.Option(help="Of recorder times that name none: a name or offset (UTC)."),
@@ -186,6 +199,13 @@ def detect(
                 "detect.gain_db": gain,
                 "detect.full_scale_v": full_scale,
                 "detect.calibration_db": calibration,
+                **prior_of(
+                    prior,
+                    latitude=latitude,
+                    longitude=longitude,
+                    depth=depth,
+                    strength=strength,
+                ),
             },
         ),
     )

@@ -19,6 +19,14 @@ from seacall.cli.console import (
 )
 from seacall.cli.detect import Model, channel_of
 from seacall.cli.options import Config, Out, Quiet, Verbose, console_for
+from seacall.cli.prior import (
+    Depth,
+    Latitude,
+    Longitude,
+    PriorTable,
+    Strength,
+    prior_of,
+)
 from seacall.errors import AudioError
 
 if TYPE_CHECKING:
@@ -73,6 +81,11 @@ def listen(
             help="Channel to listen to, from 1; their mean; or each (the card's).",
         ),
     ] = None,
+    prior: PriorTable = None,
+    latitude: Latitude = None,
+    longitude: Longitude = None,
+    depth: Depth = None,
+    strength: Strength = None,
     timezone: Annotated[
         str | None,
         typer.Option(help="Of recorder times that name none: a name or offset (UTC)."),
@@ -105,6 +118,13 @@ def listen(
             "threshold": threshold,
             "channel": channel_of(channel),
             "timezone": timezone,
+            **prior_of(
+                prior,
+                latitude=latitude,
+                longitude=longitude,
+                depth=depth,
+                strength=strength,
+            ),
         },
     )
     ending = _Ending()

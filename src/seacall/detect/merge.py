@@ -17,6 +17,7 @@ from seacall.detection import DetectSettings
 from seacall.events import Detection, Recording, Searched, Segment
 from seacall.labels import UNKNOWN
 from seacall.models.checkpoint import NEVER, Card
+from seacall.prior import with_prior
 from seacall.taxonomy import Level, level_matrix
 
 Float32 = NDArray[np.float32]
@@ -78,7 +79,15 @@ def detections(
         raise ValueError(f"{searched.path}: was not opened; nothing was heard of it")
     if not len(table):
         return []
-    names, scores, lowest = scores_at_level(table.scores(card), card, settings.level)
+    as_heard = table.scores(card)
+    scores = with_prior(
+        as_heard,
+        settings.prior,
+        labels=card.labels,
+        times=dates_of(table, segment, sample_rate=recording.sample_rate),
+    )
+    names, scores, lowest = scores_at_level(scores, card, settings.level)
+    _, as_heard, _ = scores_at_level(as_heard, card, settings.level)
     starting = starting_clips(scores, lowest, top_only=settings.top_only)
     holding = holding_clips(scores, lowest, starting, settings=settings)
     clips = _Clips(
@@ -95,10 +104,20 @@ def detections(
         detection
         for k in np.flatnonzero(starting.any(axis=0))
         for detection in clips.detections(
-            names[k], scores[:, k], starting[:, k], holding[:, k]
+            names[k], scores[:, k], as_heard[:, k], starting[:, k], holding[:, k]
         )
     ]
     return sorted(found, key=lambda one: (one.start_s, one.end_s, one.label))
+
+
+def dates_of(
+    table: ClipTable, segment: Segment, *, sample_rate: int
+) -> list[datetime | None]:
+    """Return when each clip of a segment starts; None where that is not known."""
+    if segment.start is None:
+        return [None] * len(table)
+    offset_s = segment.first_sample / sample_rate
+    return [segment.start + timedelta(seconds=s - offset_s) for s in table.start_s]
 
 
 def scores_at_level(
@@ -188,7 +207,12 @@ class _Clips:
     settings: DetectSettings
 
     def detections(
-        self, label: str, scores: Float32, starting: Bools, holding: Bools
+        self,
+        label: str,
+        scores: Float32,
+        as_heard: Float32,
+        starting: Bools,
+        holding: Bools,
     ) -> list[Detection]:
         """Merge the clips of one class; all arrays have shape ``(n,)``."""
         rows, begins = merged(starting, holding, self.timeline, settings=self.settings)
@@ -196,6 +220,9 @@ class _Clips:
             return []
         columns = self._measured(rows, begins) | self._times(rows, begins)
         columns["score"] = np.round(_highest(scores[rows], begins), 6).tolist()
+        if self.settings.prior is not None:
+            heard = np.round(_highest(as_heard[rows], begins), 6)
+            columns["score_without_prior"] = heard.tolist()
         return [
             Detection(
                 path=self.searched.path,

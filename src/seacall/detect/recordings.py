@@ -117,6 +117,8 @@ def detect_in_scores(
                 "it again"
             )
         card = card_for(store, run)
+        if run.detect.prior is not None:
+            run.detect.prior.check_labels(card.labels)
         return _write(store, card, run, out)
 
 
@@ -134,6 +136,8 @@ def plan_of(run: DetectRun) -> Plan:
         channel = run.channel if isinstance(run.channel, int) else None
         front_end = card.front_end.with_channel(channel)
         card = card.model_copy(update={"front_end": front_end})
+    if run.detect.prior is not None:
+        run.detect.prior.check_labels(card.labels)
     return Plan(
         model,
         card,

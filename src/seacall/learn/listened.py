@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seacall.detect.clip_table import ClipTable
-from seacall.detect.merge import detections, scores_at_level
+from seacall.detect.merge import dates_of, detections, scores_at_level
 from seacall.detection import DetectSettings
 from seacall.events import Detection, Searched, Segment
 from seacall.labels import UNKNOWN
 from seacall.learn.stretches import FloatArray, as_stretches
 from seacall.models.checkpoint import NEVER, Card
+from seacall.prior import with_prior
 
 HIGHEST = float(np.nextafter(np.float32(NEVER), np.float32(0)))
 """The highest threshold that is one: scores of 1 still reach it."""
@@ -110,14 +112,25 @@ class Listening:
         length_s = self.card.front_end.clip.duration_s
         starts, scores = [np.empty(0)], [np.empty(0)]
         for clips in recording.clips:
-            names, table, _ = scores_at_level(
-                clips.table.scores(self.card), self.card, self.settings.level
-            )
+            weighed = self._weighed(recording, clips)
+            names, table, _ = scores_at_level(weighed, self.card, self.settings.level)
             starts.append(clips.table.start_s)
             scores.append(table[:, names.index(label)].astype(np.float64))
         start_s = np.concatenate(starts)
         return Scored(
             np.column_stack([start_s, start_s + length_s]), np.concatenate(scores)
+        )
+
+    def _weighed(self, recording: Listened, clips: SegmentClips) -> NDArray[np.float32]:
+        """Return the scores of clips, the prior's weights in them."""
+        assert self.card is not None
+        opened = recording.searched.recording
+        rate = opened.sample_rate if opened else 1  # nothing was heard: no clips
+        return with_prior(
+            clips.table.scores(self.card),
+            self.settings.prior,
+            labels=self.card.labels,
+            times=dates_of(clips.table, clips.segment, sample_rate=rate),
         )
 
     def found_at(self, recording: Listened, label: str, threshold: float) -> Scored:

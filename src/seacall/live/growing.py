@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seacall.audio.clips import ClipGrid
 from seacall.detect.clip_table import ClipTable
 from seacall.detect.merge import (
+    dates_of,
     holding_clips,
     in_hundredths,
     scores_at_level,
@@ -29,6 +31,9 @@ from seacall.detect.runs import SAME_US, SECOND_US, microseconds
 from seacall.detection import DetectSettings
 from seacall.events import Detection, Segment
 from seacall.models.checkpoint import Card
+from seacall.prior import with_prior
+
+Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Row:
     start_us: int
     end_us: int
     score: float
+    as_heard: float
+    """Score before place and month were asked."""
     level_db: float
     snr_db: float
     low_hz: float
@@ -86,6 +93,7 @@ class Stretch:
             start_us=a.start_us,
             end_us=b.end_us,
             score=float(np.fmax(a.score, b.score)),
+            as_heard=float(np.fmax(a.as_heard, b.as_heard)),
             level_db=float(np.fmax(a.level_db, b.level_db)),
             snr_db=float(np.fmax(a.snr_db, b.snr_db)),
             low_hz=float(np.fmin(a.low_hz, b.low_hz)),
@@ -234,19 +242,27 @@ class GrowingDetections:
         if not len(table):
             return []
         settings = self._settings
-        names, scores, lowest = scores_at_level(
-            table.scores(self._card), self._card, settings.level
-        )
+        as_heard = table.scores(self._card)
+        scores = self._weighed(table, as_heard)
+        names, scores, lowest = scores_at_level(scores, self._card, settings.level)
+        _, as_heard, _ = scores_at_level(as_heard, self._card, settings.level)
         starting = starting_clips(scores, lowest, top_only=settings.top_only)
         holding = holding_clips(scores, lowest, starting, settings=settings)
         for k in range(len(table)):
             for c in np.flatnonzero(holding[k]):
-                row = self._row(table, k, float(scores[k, c]))
+                pair = float(scores[k, c]), float(as_heard[k, c])
+                row = self._row(table, k, *pair)
                 self._of(names[c]).hold(row, starting=bool(starting[k, c]))
             next_us = self._start_us(table, k) + self._hop_us
             for one in self._classes.values():
                 one.pass_to(next_us)
         return list(self._changes(names))
+
+    def _weighed(self, table: ClipTable, as_heard: Float32) -> Float32:
+        place = self._place
+        times = dates_of(table, place.segment, sample_rate=place.sample_rate)
+        labels = self._card.labels
+        return with_prior(as_heard, self._settings.prior, labels=labels, times=times)
 
     def finish(self, table: ClipTable, *, n_samples: int) -> list[Change]:
         """Take the last clips, and end all.
@@ -274,7 +290,7 @@ class GrowingDetections:
         # A resampler may round the last clip's start up to the end itself.
         return start_us if self._end_us is None else min(start_us, self._end_us - 1)
 
-    def _row(self, table: ClipTable, k: int, score: float) -> Row:
+    def _row(self, table: ClipTable, k: int, score: float, as_heard: float) -> Row:
         start_us = self._start_us(table, k)
         end_us = start_us + self._length_us
         # What stands out where the sound holds nothing is a seam of filling up.
@@ -284,6 +300,7 @@ class GrowingDetections:
             start_us=start_us,
             end_us=end_us if self._end_us is None else min(end_us, self._end_us),
             score=score,
+            as_heard=as_heard,
             level_db=float(table.level_db[k]),
             snr_db=float(table.snr_db[k]) if real else nothing,
             low_hz=float(table.low_hz[k]) if real else nothing,
@@ -322,7 +339,7 @@ class GrowingDetections:
         return length_us > microseconds(self._settings.min_duration_s) - SAME_US
 
     def _detection(self, name: str, stretch: Stretch) -> Detection:
-        row, place = stretch.row, self._place
+        row, place, settings = stretch.row, self._place, self._settings
         low_hz, high_hz = shown_bands(
             np.array([row.low_hz]),
             np.array([row.high_hz]),
@@ -330,7 +347,7 @@ class GrowingDetections:
             nyquist_hz=place.sample_rate / 2,
         )
         begun = place.segment.start
-        level_db = row.level_db + self._settings.level_offset_db
+        level_db = row.level_db + settings.level_offset_db
         snr_db, level = in_hundredths(np.array([row.snr_db, level_db]))
         return Detection(
             path=place.path,
@@ -339,13 +356,18 @@ class GrowingDetections:
             end_s=row.end_us / SECOND_US,
             low_hz=float(low_hz[0]),
             high_hz=float(high_hz[0]),
-            score=float(np.round(np.float64(row.score), 6)),
+            score=_shown(row.score),
+            score_without_prior=_shown(row.as_heard) if settings.prior else None,
             channel=place.channel,
             n_clips=stretch.n_clips,
             snr_db=snr_db,
             level_db=level,
-            level_unit=self._settings.level_unit,
+            level_unit=settings.level_unit,
             start=None
             if begun is None
             else begun + timedelta(microseconds=row.start_us - self._offset_us),
         )
+
+
+def _shown(score: float) -> float:
+    return float(np.round(np.float64(score), 6))

@@ -24,7 +24,7 @@ from seacall.errors import SettingsError
 from seacall.live.growing import Change
 from seacall.live.listener import News
 from seacall.live.source import Start
-from seacall.live.tables import CHANGE, SCHEMA
+from seacall.live.tables import ADDED, CHANGE, SCHEMA
 
 JOURNAL_NAME = "station.sqlite"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,7 +116,14 @@ class Journal:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(SCHEMA)
+        self._add_columns()
         self.settle()
+
+    def _add_columns(self) -> None:
+        there = {row["name"] for row in self.rows("PRAGMA table_info(detections)")}
+        for name, kind in ADDED.items():
+            if name not in there:
+                self._db.execute(f"ALTER TABLE detections ADD COLUMN {name} {kind}")
 
     def settle(self) -> None:
         """End what was open when the process before this one died.

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS detections (
     audio_start_s REAL,
     audio_bytes INTEGER NOT NULL DEFAULT 0,
     kept INTEGER NOT NULL DEFAULT 0,
+    score_without_prior REAL,
     begun_us INTEGER NOT NULL,
     changed_us INTEGER NOT NULL,
     UNIQUE (segment, channel, label, start_s)
@@ -91,16 +92,20 @@ CREATE INDEX IF NOT EXISTS due ON alerts (due_us) WHERE state = 'waiting';
 """Times end in ``_us``: microseconds since 1970, UTC. ``start_s`` and ``end_s`` count
 from the first sample of the segment's recording or stream."""
 
+ADDED = {"score_without_prior": "REAL"}
+"""Columns of detections that journals of earlier versions do not have."""
+
 CHANGE = """
 INSERT INTO detections (segment, channel, label, start_us, start_s, end_s, low_hz,
     high_hz, score, n_clips, snr_db, level_db, level_unit, state, marks, begun_us,
-    changed_us)
+    changed_us, score_without_prior)
 VALUES (:segment, :channel, :label, :start_us, :start_s, :end_s, :low_hz, :high_hz,
-    :score, :n_clips, :snr_db, :level_db, :level_unit, :state, :marks, :now, :now)
+    :score, :n_clips, :snr_db, :level_db, :level_unit, :state, :marks, :now, :now,
+    :score_without_prior)
 ON CONFLICT (segment, channel, label, start_s) DO UPDATE SET
     end_s = :end_s, low_hz = :low_hz, high_hz = :high_hz, score = :score,
     n_clips = :n_clips, snr_db = :snr_db, level_db = :level_db, state = :state,
-    marks = :marks, changed_us = :now
+    marks = :marks, changed_us = :now, score_without_prior = :score_without_prior
 RETURNING id
 """
 """Writes a detection, or what has become of it: there is never a second one."""

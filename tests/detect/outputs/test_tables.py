@@ -113,6 +113,7 @@ def test_json_holds_recordings_effort_failures_and_detections(tmp_path):
         "level_db": None,
         "level_unit": "dBFS",
         "n_clips": 1,
+        "score_without_prior": None,
     }
     assert read["recordings"][1]["failure"] == "no audio file"
     assert read["recordings"][1]["duration_s"] is None

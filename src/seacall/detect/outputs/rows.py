@@ -33,6 +33,7 @@ DETECTION_COLUMNS = (
     "level_db",
     "level_unit",
     "n_clips",
+    "score_without_prior",
 )
 RECORDING_COLUMNS = (
     "file",
@@ -55,6 +56,7 @@ DECIMALS = {
     "low_hz": 3,
     "high_hz": 3,
     "score": 6,
+    "score_without_prior": 6,
     "snr_db": 2,
     "level_db": 2,
     "effort_s": 3,
@@ -84,6 +86,7 @@ def detection_rows(
             _decibel(detection.level_db),
             detection.level_unit,
             detection.n_clips,
+            detection.score_without_prior,
         )
 
 
