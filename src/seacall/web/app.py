@@ -19,6 +19,8 @@ from seacall.web.live_routes import Stations, live_router
 from seacall.web.place_routes import place_router, row_of
 from seacall.web.security import Guard
 from seacall.web.settings import ServeSettings
+from seacall.web.upload_routes import upload_router
+from seacall.web.uploads import Uploads
 
 STATIC = Path(__file__).with_name("static")
 
@@ -37,10 +39,16 @@ def create_app(
         Who may reach it, and what may be sent to it.
     """
     stations = Stations(places, row_of)
+    folder = settings.uploads
+    uploads = None if folder is None else Uploads(folder, settings, places)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if uploads is not None:
+            uploads.start()
         yield
+        if uploads is not None:
+            await uploads.close()
         await stations.close()
 
     app = FastAPI(
@@ -58,6 +66,7 @@ def create_app(
     add_error_answers(app)
     app.include_router(live_router(stations))
     app.include_router(place_router(places))
+    app.include_router(upload_router(uploads))
     _add_about(app, settings)
     _add_page(app)
     return app
