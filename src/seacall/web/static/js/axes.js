@@ -42,17 +42,20 @@ export function drawFrequencies(element, axis) {
   const small = axis.top_hz < 2000;
   const text = (hz) => String(Number((small ? hz : hz / 1000).toPrecision(4)));
   const ticks = frequencyTicks(axis).map((hz) =>
-    h("span", { class: "tick", style: { bottom: `${100 * place(hz, axis)}%` } }, text(hz)),
+    h("span", { class: `tick${edge(place(hz, axis))}`, style: { bottom: `${100 * place(hz, axis)}%` } }, text(hz)),
   );
   element.replaceChildren(h("span", { class: "unit" }, small ? "Hz" : "kHz"), ...ticks);
 }
+
+/** Ticks at the ends stand inside. */
+const edge = (at) => (at < 0.02 ? " first" : at > 0.98 ? " last" : "");
 
 /** Fill an axis with times from `start` to `end`; `text` says what stands at each. */
 export function drawTimes(element, start, end, text, n = 6) {
   const step = roundTime((end - start) / n);
   const ticks = [];
   for (let t = Math.ceil(start / step) * step; t <= end; t += step) {
-    ticks.push(h("span", { class: "tick", style: { left: `${(100 * (t - start)) / (end - start)}%` } }, text(t, step)));
+    ticks.push(h("span", { class: `tick${edge((t - start) / (end - start))}`, style: { left: `${(100 * (t - start)) / (end - start)}%` } }, text(t, step)));
   }
   element.replaceChildren(...ticks);
 }

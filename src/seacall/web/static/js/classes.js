@@ -7,11 +7,12 @@ import { named } from "./format.js";
 const SHAPES = ["●", "▲", "■", "◆", "▼", "★", "✚"];
 const N_LINES = 3;
 
-/** The classes of a label: colour by its place in the list, line by how often round. */
+/** Of a label: colour by its place in the list; shape and line go on with each round. */
 export function look(label, labels) {
   let at = labels.indexOf(label);
   if (at < 0) at = labels.length + [...label].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 9973, 7);
-  return { css: `c${at % SHAPES.length} line${Math.floor(at / SHAPES.length) % N_LINES}`, shape: SHAPES[at % SHAPES.length] };
+  const round = Math.floor(at / SHAPES.length);
+  return { css: `c${at % SHAPES.length} line${round % N_LINES}`, shape: SHAPES[(at + round) % SHAPES.length] };
 }
 
 export function chip(label, labels) {

@@ -55,6 +55,8 @@ export const decibels = (db, unit = "dB") => (Number.isFinite(db) ? `${db.toFixe
 export const share = (x) => `${(100 * x).toFixed(0)} %`;
 export const count = (n) => n.toLocaleString("en-GB").replaceAll(",", "\u202f");
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+/** Two digits, never with an exponent. */
+export const rough = (x) => (Math.abs(x) >= 100 ? count(Math.round(x)) : String(Number(x.toPrecision(2))));
 export const score = (x) => x.toFixed(2);
 
 /** Labels are often written with underscores, which is hard to read. */

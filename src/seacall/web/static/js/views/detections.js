@@ -10,7 +10,7 @@ import { Verdicts, reviewerField } from "../verdicts.js";
 
 const PER_PAGE = 50;
 const COLUMNS = [["time", "Time"], [null, "Class"], ["score", "Score"], [null, "Band"], [null, "Length"], [null, "Source"], [null, "Verdict"]];
-const SETTLED = [["", "all"], ["none", "not reviewed"], ["accepted", "accepted"], ["corrected", "corrected"], ["rejected", "rejected"], ["unsure", "unsure"], ["disputed", "disputed"]];
+const SETTLED = [["", "all"], ["waiting", "not reviewed"], ["accepted", "accepted"], ["corrected", "corrected"], ["rejected", "rejected"], ["unsure", "unsure"], ["disputed", "disputed"]];
 
 export async function show(root, ctx) {
   const view = new Detections(root, ctx);
@@ -108,7 +108,7 @@ class Detections {
   }
 
   column(order, text) {
-    if (!order) return h("th", { scope: "col" }, text);
+    if (!order) return h("th", { scope: "col", class: ["Band", "Length", "Source"].includes(text) ? "extra" : null }, text);
     const by = this.query.order === order;
     const down = this.query.desc === "true";
     const turn = () => this.change({ order, desc: String(by ? !down : true) });
@@ -120,7 +120,7 @@ class Detections {
       h("button", { type: "button", class: "open-row", "aria-label": `Open ${format.named(row.label)}, ${format.when(row)}` }, h("span", { "aria-hidden": "true" }, row.has_sound ? "▶ " : "○ "), format.when(row)),
       chip(row.label, this.ctx.place.labels),
       scoreBar(row.score),
-      format.band(row.low_hz, row.high_hz),
+      h("span", { class: "nowrap" }, format.band(row.low_hz, row.high_hz)),
       row.state === "open" ? "going on" : format.seconds(row.end_s - row.start_s),
       h("span", { class: "source", title: row.source }, row.source),
       h("span", {}, settled(row), row.marks?.length ? h("span", { title: row.marks.join(", ") }, " ⚠") : null),

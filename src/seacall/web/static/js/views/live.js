@@ -31,7 +31,7 @@ class Live {
     this.connection = h("p", { class: "connection", role: "status" });
     this.meter = h("div", { class: "meter", role: "meter", "aria-label": "Level", "aria-valuemin": -100, "aria-valuemax": 0 }, h("div", { class: "fill" }), h("div", { class: "peak" }));
     this.levelText = h("output", { class: "level-text" }, "no level yet");
-    this.chooser = h("div", { class: "field" });
+    this.chooser = h("div", { class: "field", hidden: true });
     this.rows = h("ol", { class: "latest" });
     this.clip = h("section", { class: "clip", "aria-label": "Player", hidden: true });
     this.log = h("ul", { class: "log" });
@@ -97,6 +97,7 @@ class Live {
     this.source ??= names[0];
     if (names.length < 2 || this.chooser.dataset.names === names.join("\n")) return;
     this.chooser.dataset.names = names.join("\n");
+    this.chooser.hidden = false;
     this.chooser.replaceChildren(...field("Source", select(names.map((n) => [n, n]), this.source, (name) => this.ctx.go("live", { source: name }))).children);
   }
 
@@ -110,7 +111,7 @@ class Live {
     if (type === "hello") this.offer(message.sources.map((one) => one.name ?? one));
     if (message.source && this.source && message.source !== this.source && type !== "detection") return;
     if (type === "spectrum") this.columns(message);
-    if (type === "detection") this.detected(message.row);
+    if (type === "detection") this.detected(message.row, message.source);
     if (type === "level") this.level(message);
     if (type === "health") this.healthy(message);
   }
@@ -127,8 +128,8 @@ class Live {
     this.logging = setTimeout(() => this.events(), 500);
   }
 
-  detected(row) {
-    if (!this.source || row.source === this.source) this.spectrogram.detection(row);
+  detected(row, source) {
+    if (!this.source || source === this.source) this.spectrogram.detection(row);
     this.keep(row);
     this.list();
   }

@@ -116,14 +116,12 @@ function shade(x) {
 const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
 
 function legend(most) {
-  const steps = [0.04, 0.25, 0.5, 1].map((x) => h("span", { class: "swatch", style: shade(x) }, (x * most).toPrecision(2).replace(/\.0$/, "")));
+  const steps = [0.04, 0.25, 0.5, 1].map((x) => h("span", { class: "swatch", style: shade(x) }, format.rough(x * most)));
   return h(
     "p",
     { class: "legend" },
-    h("span", { class: "swatch unheard" }), " not listened",
-    h("span", { class: "swatch none" }, "0"), " listened, no detection",
-    h("span", { class: "swatch none partly" }), " listened for a part of the hour",
-    most > 0 ? ["Detections per hour listened: ", steps] : "",
+    [["unheard", "", "not listened"], ["none", "0", "listened, no detection"], ["none partly", "", "listened for a part of the hour"]].map(([css, sign, text]) => h("span", { class: "key" }, h("span", { class: `swatch ${css}` }, sign), ` ${text}`)),
+    most > 0 ? [h("span", {}, "Detections per hour listened:"), steps] : null,
   );
 }
 
@@ -156,5 +154,5 @@ function timeline(days) {
     const tall = one.effort_s ? Math.max(1, (96 * one.rate) / most) : 100;
     picture.append(svg("rect", { x: i * 10 + 1, width: 8, y: 100 - tall, height: tall, class: one.effort_s ? "day" : "unheard" }, title));
   });
-  return h("figure", {}, h("div", { class: "timeline-box" }, h("span", { class: "quiet" }, `${most.toPrecision(2)} per hour`), picture), h("figcaption", { class: "quiet" }, `${sums[0].name} to ${sums.at(-1).name}; grey days: not listened`));
+  return h("figure", {}, h("div", { class: "timeline-box" }, h("span", { class: "quiet" }, `${format.rough(most)} per hour listened`), picture), h("figcaption", { class: "quiet" }, `${sums[0].name} to ${sums.at(-1).name}; grey days: not listened`));
 }

@@ -73,6 +73,6 @@ function effect(row, at) {
 
 /** Small rates are better said per day. */
 function rateText(per_hour) {
-  if (per_hour >= 0.1 || per_hour === 0) return `${Number(per_hour.toPrecision(2))} false alarms per hour`;
-  return `${Number((24 * per_hour).toPrecision(2))} false alarms per day (${per_hour.toPrecision(2)} per hour)`;
+  if (per_hour >= 0.1 || per_hour === 0) return `${format.rough(per_hour)} false alarms per hour`;
+  return `${format.rough(24 * per_hour)} false alarms per day (${format.rough(per_hour)} per hour)`;
 }
