@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from seacall.audio.clips import ClipGrid
 from seacall.data.timestamps import RecordingTime
+from seacall.database import Database
 from seacall.detect.clip_table import ClipTable
 from seacall.detect.embeddings import SCHEMA as EMBEDDINGS
 from seacall.detect.embeddings import TO_DO, put_embeddings
@@ -74,13 +75,12 @@ class Store:
                 f"{folder}: holds no {LEDGER_NAME}; give the folder that an earlier "
                 "seacall detect -o wrote"
             )
-        with self._door():
-            self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-            self._db.execute("PRAGMA foreign_keys = ON")
-            if writable:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = NORMAL")
-                self._db.executescript(SCHEMA + EMBEDDINGS)
+        self._db = Database(
+            self._path,
+            advice="make room or choose another folder, and run the same command "
+            "again: what is done is kept",
+            schema=SCHEMA + EMBEDDINGS if writable else None,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -90,8 +90,7 @@ class Store:
 
     def close(self) -> None:
         """Give the folder back."""
-        with self._door():
-            self._db.close()
+        self._db.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -135,34 +134,34 @@ class Store:
 
     def retry_failed(self) -> None:
         """Forget what failed, so that it is tried again."""
-        with self._transaction():
-            self._db.execute("DELETE FROM recordings WHERE header IS NULL")
-            self._db.execute(
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM recordings WHERE header IS NULL")
+            db.execute(
                 "DELETE FROM embeddings WHERE unit IN "
                 "(SELECT id FROM units WHERE failure != '')"
             )
-            self._db.execute(
+            db.execute(
                 "UPDATE units SET n_done = NULL, failure = '', logits = NULL, "
                 "measures = NULL WHERE failure != ''"
             )
 
     def stamps(self) -> dict[Path, tuple[int, int]]:
         """Return size and time of last change of all recordings that are known."""
-        rows = self._all("SELECT path, size, mtime_ns FROM recordings")
+        rows = self._db.rows("SELECT path, size, mtime_ns FROM recordings")
         return {path_of(name): (size, mtime_ns) for name, size, mtime_ns in rows}
 
     def name_recordings(self, paths: Sequence[Path]) -> None:
         """Say which of the recordings that are known the run is of, in order."""
-        with self._transaction():
-            self._db.execute("UPDATE recordings SET position = NULL")
-            self._db.executemany(
+        with self._db.transaction() as db:
+            db.execute("UPDATE recordings SET position = NULL")
+            db.executemany(
                 "UPDATE recordings SET position = ? WHERE path = ?",
                 [(k, path_bytes(path)) for k, path in enumerate(paths)],
             )
 
     def named(self) -> list[Path]:
         """Return the recordings that the run is of, in order."""
-        rows = self._all(
+        rows = self._db.rows(
             "SELECT path FROM recordings WHERE position IS NOT NULL ORDER BY position"
         )
         return [path_of(name) for (name,) in rows]
@@ -179,8 +178,8 @@ class Store:
             for entry, number in self._entries()
             if entry.recording is not None and entry.path in times
         ]
-        with self._transaction():
-            self._db.executemany(
+        with self._db.transaction() as db:
+            db.executemany(
                 "UPDATE recordings SET segments = ?, time_source = ?, time_doubt = ? "
                 "WHERE id = ?",
                 rows,
@@ -188,52 +187,30 @@ class Store:
 
     def add(self, entries: Iterable[tuple[Entry, Sequence[Unit]]]) -> None:
         """Note recordings and their units; what was known of them is forgotten."""
-        with self._transaction():
+        with self._db.transaction() as db:
             for entry, units in entries:
-                self._forget(entry.path)
-                number = self._insert(entry)
-                self._db.executemany(
+                _forget(db, entry.path)
+                number = _insert(db, entry)
+                db.executemany(
                     "INSERT INTO units (recording, channel, segment, first_clip, "
                     "n_clips) VALUES (?, ?, ?, ?, ?)",
                     [(number, *unit_key(unit), unit.n_clips) for unit in units],
                 )
 
-    def _forget(self, path: Path) -> None:
-        self._db.execute("DELETE FROM recordings WHERE path = ?", (path_bytes(path),))
-
-    def _insert(self, entry: Entry) -> int:
-        cursor = self._db.execute(
-            "INSERT INTO recordings (path, size, mtime_ns, header, sample_rate, "
-            "segments, time_source, time_doubt, failure) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                path_bytes(entry.path),
-                entry.size,
-                entry.mtime_ns,
-                header_text(entry.recording),
-                entry.sample_rate,
-                segments_text(entry.segments),
-                entry.time_source,
-                entry.time_doubt,
-                entry.failure,
-            ),
-        )
-        return int(cursor.lastrowid or 0)
-
     def waiting(self, *, embeddings: bool = False) -> list[Unit]:
         """Return the units that are still to be scored, or embedded, in order."""
         to_do = TO_DO if embeddings else "u.n_done IS NULL"
-        rows = self._all(
+        rows = self._db.rows(
             "SELECT r.path, r.sample_rate, r.segments, u.channel, u.segment, "
             "u.first_clip, u.n_clips FROM units u JOIN recordings r "
             f"ON u.recording = r.id WHERE {to_do} AND r.position IS NOT NULL "
             "ORDER BY r.position, u.id"
         )
-        return [unit_of(row) for row in rows]
+        return [unit_of(tuple(row)) for row in rows]
 
     def doubts(self) -> dict[Path, str]:
         """Return why the time of recordings is not known beyond doubt."""
-        rows = self._all(
+        rows = self._db.rows(
             "SELECT path, time_doubt FROM recordings WHERE position IS NOT NULL AND "
             "time_doubt != '' ORDER BY position"
         )
@@ -241,10 +218,10 @@ class Store:
 
     def put(self, results: Sequence[UnitResult]) -> None:
         """Keep what came of units; a unit that is done already stays as it is."""
-        with self._transaction():
+        with self._db.transaction() as db:
             for result in results:
                 table = result.table
-                self._db.execute(
+                db.execute(
                     "UPDATE units SET n_done = ?, failure = ?, logits = ?, "
                     "measures = ? WHERE n_done IS NULL AND channel = ? AND "
                     "segment = ? AND first_clip = ? AND recording = "
@@ -258,18 +235,18 @@ class Store:
                         path_bytes(result.unit.path),
                     ),
                 )
-                put_embeddings(self._db, result)
+                put_embeddings(db, result)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give the ledger to `seacall.detect.embeddings`; errors become ours."""
-        with self._door():
-            yield self._db
+        with self._db.reading() as db:
+            yield db
 
     def searched(self, grid: ClipGrid) -> Iterator[tuple[Entry, Searched]]:
         """Yield the run's recordings, in order, and what was heard of them."""
         for entry, number in self._entries():
-            rows = self._all(
+            rows = self._db.rows(
                 "SELECT segment, first_clip, n_done, failure FROM units WHERE "
                 "recording = ? ORDER BY channel, segment, first_clip",
                 number,
@@ -307,7 +284,7 @@ class Store:
         The channel is counted from 1; 0 stands for the mean of all.
         """
         number = self._number(entry.path)
-        spans = self._all(
+        spans = self._db.rows(
             "SELECT DISTINCT channel, segment FROM units WHERE recording = ? AND "
             "n_done > 0 ORDER BY channel, segment",
             number,
@@ -315,20 +292,20 @@ class Store:
         for channel, segment_number in spans:
             segment = entry.segments[segment_number]
             offset_s = segment.first_sample / entry.sample_rate
-            rows = self._all(
+            rows = self._db.rows(
                 "SELECT first_clip, n_done, logits, measures FROM units WHERE "
                 "recording = ? AND channel = ? AND segment = ? AND n_done > 0 "
                 "ORDER BY first_clip",
                 *(number, channel, segment_number),
             )
             parts = [
-                table_of(row, grid, offset_s=offset_s, n_classes=n_classes)
+                table_of(tuple(row), grid, offset_s=offset_s, n_classes=n_classes)
                 for row in rows
             ]
             yield channel, segment, ClipTable.joined(parts)
 
     def _entries(self) -> Iterator[tuple[Entry, int]]:
-        rows = self._all(
+        rows = self._db.rows(
             "SELECT id, path, size, mtime_ns, header, sample_rate, segments, "
             "time_source, time_doubt, failure FROM recordings "
             "WHERE position IS NOT NULL ORDER BY position"
@@ -349,44 +326,43 @@ class Store:
             )
 
     def _number(self, path: Path) -> int:
-        rows = self._all("SELECT id FROM recordings WHERE path = ?", path_bytes(path))
+        rows = self._db.rows(
+            "SELECT id FROM recordings WHERE path = ?", path_bytes(path)
+        )
         return int(rows[0][0])
 
     def _meta(self, name: str) -> dict[str, Any] | None:
-        rows = self._all("SELECT value FROM meta WHERE name = ?", name)
+        rows = self._db.rows("SELECT value FROM meta WHERE name = ?", name)
         value: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
         return value
 
     def _set_meta(self, name: str, value: dict[str, Any]) -> None:
-        with self._transaction():
-            self._db.execute(
+        with self._db.transaction() as db:
+            db.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)",
                 (name, json.dumps(value, sort_keys=True)),
             )
 
-    def _all(self, sql: str, *values: Any) -> list[Any]:
-        with self._door():
-            return self._db.execute(sql, values).fetchall()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._door():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+def _forget(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("DELETE FROM recordings WHERE path = ?", (path_bytes(path),))
 
-    @contextmanager
-    def _door(self) -> Iterator[None]:
-        """Translate SQLite's errors."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise SettingsError(
-                f"{self._path}: {error}; make room or choose another folder, and run "
-                "the same command again: what is done is kept"
-            ) from error
+
+def _insert(db: sqlite3.Connection, entry: Entry) -> int:
+    cursor = db.execute(
+        "INSERT INTO recordings (path, size, mtime_ns, header, sample_rate, "
+        "segments, time_source, time_doubt, failure) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            path_bytes(entry.path),
+            entry.size,
+            entry.mtime_ns,
+            header_text(entry.recording),
+            entry.sample_rate,
+            segments_text(entry.segments),
+            entry.time_source,
+            entry.time_doubt,
+            entry.failure,
+        ),
+    )
+    return int(cursor.lastrowid or 0)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from seacall.audio.clips import ClipGrid
+from seacall.database import Database
 from seacall.detect.clip_table import ClipTable
 from seacall.detect.lock import locked
 from seacall.detect.rows import measures_of, table_of
@@ -91,7 +91,6 @@ class Journal:
     def __init__(self, folder: Path, *, writable: bool = True) -> None:
         self.folder = folder
         self._path = folder / JOURNAL_NAME
-        self._turn = threading.RLock()
         self._lock: int | None = None
         self.hooks: list[Hook] = []
         """Told of changes of detections."""
@@ -102,28 +101,23 @@ class Journal:
                 f"{folder}: holds no {JOURNAL_NAME}; give the folder that seacall "
                 "listen -o writes"
             )
-        with self._door():
-            self._db = sqlite3.connect(
-                self._path, timeout=30, isolation_level=None, check_same_thread=False
-            )
-            self._db.row_factory = sqlite3.Row
-            if writable:
-                self._prepare()
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # On the disk when it is written: stations lose their power, not only processes.
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(SCHEMA)
-        self._add_columns()
-        self.settle()
+        self._db = Database(
+            self._path,
+            advice="make room or choose another folder, and run the same command "
+            "again: what was heard is kept",
+            schema=SCHEMA if writable else None,
+            durable=True,  # stations lose their power, not only processes
+        )
+        if writable:
+            self._add_columns()
+            self.settle()
 
     def _add_columns(self) -> None:
         there = {row["name"] for row in self.rows("PRAGMA table_info(detections)")}
-        for name, kind in ADDED.items():
-            if name not in there:
-                self._db.execute(f"ALTER TABLE detections ADD COLUMN {name} {kind}")
+        with self.transaction() as db:
+            for name, kind in ADDED.items():
+                if name not in there:
+                    db.execute(f"ALTER TABLE detections ADD COLUMN {name} {kind}")
 
     def settle(self) -> None:
         """End what was open when the process before this one died.
@@ -146,8 +140,7 @@ class Journal:
 
     def close(self) -> None:
         """Give the folder back."""
-        with self._door():
-            self._db.close()
+        self._db.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -319,29 +312,8 @@ class Journal:
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Return what a query finds; columns by name or number."""
-        with self._turn, self._door():
-            return self._db.execute(sql, values).fetchall()
+        return self._db.rows(sql, *values)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give the data base to change all of something, or nothing."""
-        with self._turn, self._door():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _door(self) -> Iterator[None]:
-        """Translate SQLite's errors."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise SettingsError(
-                f"{self._path}: {error}; make room or choose another folder, and run "
-                "the same command again: what was heard is kept"
-            ) from error
+        return self._db.transaction()
