@@ -1,0 +1,401 @@
+"""Teach a model new classes from a few labelled clips: ``seacall adapt``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seacall.adapt.choose import Chosen, choose
+from seacall.adapt.clips import Heard, read_clips
+from seacall.adapt.graft import joined_layer, read_last_layer, write_model
+from seacall.adapt.guards import Guards, choose_thresholds, measure
+from seacall.adapt.heads import HEADS, Layer
+from seacall.adapt.lesson import (
+    Material,
+    Part,
+    background_part,
+    bank_part,
+    calls_part,
+    clips_part,
+    material,
+)
+from seacall.adapt.others import background, simulated_calls
+from seacall.adapt.plan import Plan, plan_classes
+from seacall.adapt.proof import prove
+from seacall.adapt.remarks import limits_of, remarks_on
+from seacall.adapt.settings import AdaptSettings
+from seacall.data.manifest import Failure
+from seacall.errors import SettingsError
+from seacall.files import written_whole
+from seacall.labels import UNKNOWN
+from seacall.models.bank import bank_of, read_bank, write_bank
+from seacall.models.calibrated import calibrated
+from seacall.models.checkpoint import (
+    CARD_NAME,
+    VERIFY_NAME,
+    Calibration,
+    Card,
+    UnknownRule,
+    read_card,
+    write_card,
+)
+from seacall.models.embedding import Embedder, load_embedder
+from seacall.models.shipped import shipped_folder
+
+Float64 = NDArray[np.float64]
+Tell = Callable[[str, int, int], None]
+
+REPORT_NAME = "adapt.json"
+_N_CALLS = 2
+"""Simulated calls of each species, where the old classes are not known otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """What came of it."""
+
+    out: Path
+    card: Card
+    plan: Plan
+    chosen: Chosen
+    guards: Guards
+    remarks: tuple[str, ...]
+    """What to beware of."""
+    failures: tuple[Failure, ...]
+    """Clips that were left out, and why."""
+    test: dict[str, Any] | None
+    """Figures on clips that were kept for that; None: there were none."""
+
+    def lines(self) -> list[str]:
+        """Return the result for people."""
+        found = self.chosen
+        how = (
+            f"chosen on {found.n_folds} folds" if found.n_folds else "nothing held out"
+        )
+        tried = ", ".join(f"{k} {v:.3f}" for k, v in found.losses.items())
+        lines = [
+            f"{self.out}: {len(self.card.labels) - 1} classes and {UNKNOWN}, taught: "
+            f"{', '.join(self.plan.new)}",
+            f"head: {found.head} ({how}; loss: {tried})",
+            *self.guards.lines(),
+        ]
+        if self.test:
+            lines.append(
+                f"test clips: {self.test['n_clips']}, accuracy "
+                f"{self.test['accuracy']:.2f}, answered {self.test['answered']:.0%}, "
+                f"of these right {self.test['answered_right']:.0%}"
+            )
+        return lines + [f"beware: {remark}" for remark in self.remarks]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "out": str(self.out),
+            "labels": list(self.card.labels),
+            "taught": list(self.plan.new),
+            "head": self.chosen.head,
+            "n_folds": self.chosen.n_folds,
+            "losses": self.chosen.losses,
+            "slope": self.chosen.settled.slope,
+            "guards": self.guards.as_dict(),
+            "test": self.test,
+            "remarks": list(self.remarks),
+            "left_out": [failure.reason for failure in self.failures],
+        }
+
+
+def adapt(
+    model: Path | None,
+    folder: Path,
+    out: Path,
+    *,
+    settings: AdaptSettings,
+    table: Path | None = None,
+    old: Path | None = None,
+    negatives: Path | None = None,
+    test: Path | None = None,
+    tell: Tell = lambda stage, done, n: None,
+) -> Adapted:
+    """Write a model folder that knows new classes beside, or in place of, old ones.
+
+    Parameters
+    ----------
+    model
+        Model folder; None: the model that comes with the package.
+    folder, table
+        Labelled clips, as :func:`seacall.adapt.clips.read_clips` takes them.
+    out
+        New model folder.
+    old
+        Labelled clips of the old classes, which the new ones must leave alone; None:
+        what the model's own ``embeddings.npy`` says, else simulated calls.
+    negatives
+        Recordings in which nothing of the classes calls, beside simulated noise.
+    test
+        Labelled clips that the result is measured on; copies of them in ``folder`` are
+        left out.
+    tell
+        Told stage, done and total.
+
+    Raises
+    ------
+    SettingsError
+        If ``out`` is a model folder already, or a head does not exist.
+    AnnotationError, AudioError
+        If there is nothing to learn from.
+    CheckpointError, MissingExtraError
+        If the model cannot be read, or written anew.
+    """
+    model = model or shipped_folder()
+    _refuse(out, model, settings)
+    embedder = load_embedder(model)
+    last = read_last_layer(model, embedder.card)
+    tested = None
+    if test is not None:
+        tested = read_clips(test, embedder, tell=lambda k, n: tell("test clips", k, n))
+    heard = read_clips(
+        folder,
+        embedder,
+        table=table,
+        label_column=settings.label_column,
+        min_duration_s=settings.min_duration_s,
+        without=tested.prints if tested else (),
+        tell=lambda k, n: tell("clips", k, n),
+    )
+    plan = plan_classes(embedder.card.labels, heard.labels, mode=settings.mode)
+    work = _Work(model, embedder, last, plan, settings, old, negatives)
+    found, measured_on = work.material(heard)
+    chosen = choose(found.lesson, found.groups, heads=settings.heads or tuple(HEADS))
+    card, guards = _judged(work, found, chosen, measured_on)
+    remarks = remarks_on(heard, plan, chosen, guards, embedder.card, settings)
+    card = card.model_copy(
+        update={
+            "deployments": tuple(sorted({*card.deployments, *heard.deployments()})),
+            "limits": (*card.limits, *limits_of(heard, plan, remarks)),
+            "metrics": {"adapted": guards.as_dict(), "before": embedder.card.metrics},
+        }
+    )
+    layer = joined_layer(last, plan, work.undone(chosen.layer))
+    card = _written(work, card, layer, heard, out)
+    result = Adapted(
+        out,
+        card,
+        plan,
+        chosen,
+        guards,
+        tuple(remarks),
+        heard.failures,
+        _tested(card, layer, tested) if tested else None,
+    )
+    text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False)
+    with written_whole(out / REPORT_NAME) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+    return result
+
+
+def _refuse(out: Path, model: Path, settings: AdaptSettings) -> None:
+    if (out / CARD_NAME).exists() or out.is_file():
+        raise SettingsError(
+            f"{out}: is a model already, or a file; choose another folder"
+        )
+    odd = [name for name in settings.heads if name not in HEADS]
+    if odd:
+        raise SettingsError(
+            f"head {odd[0]!r} does not exist; choose of: {'; '.join(HEADS)}"
+        )
+    card = read_card(model)
+    if card.architecture not in _ADAPTABLE:
+        raise SettingsError(
+            f"{model}: a {card.architecture} has no one embedding; adapt a student or "
+            "teacher that seacall trained"
+        )
+
+
+_ADAPTABLE = ("AudioTransformerStudent", "VGGishTeacher", "EfficientATTeacher")
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A model and what it is to learn."""
+
+    model: Path
+    embedder: Embedder
+    last: Layer
+    plan: Plan
+    settings: AdaptSettings
+    old: Path | None
+    negatives: Path | None
+
+    @property
+    def calibration(self) -> Calibration:
+        """The old one, where its classes stay."""
+        if self.settings.mode == "only":
+            return Calibration()
+        return self.embedder.card.calibration
+
+    def material(self, heard: Heard) -> tuple[Material, dict[str, str]]:
+        """Join the user's clips with the background and the old classes' sounds."""
+        rest = background(
+            self.embedder,
+            self.negatives,
+            n_noises=self.settings.n_noises,
+            seed=self.settings.seed,
+        )
+        parts = clips_part(heard, self.plan, self.calibration)
+        measured_on = {"background": rest.what}
+        parts.append(background_part(rest, self.plan, self.calibration))
+        old, measured_on["old"] = self._old_parts()
+        return material([*parts, *old], self.plan), measured_on
+
+    def _old_parts(self) -> tuple[list[Part], str]:
+        """Return what the new classes must leave alone, the best that is at hand."""
+        rng = np.random.default_rng(self.settings.seed)
+        if self.old is not None:
+            kept = read_clips(self.old, self.embedder)
+            parts = clips_part(kept, self.plan, self.calibration)
+            parts = [part for part in parts if part.kind == "old"]
+            if parts:
+                n = sum(len(part.targets) for part in parts)
+                return parts, f"{n} clips of {self.old}"
+        bank = read_bank(
+            self.model, self.embedder.card, length=self.last.weight.shape[1]
+        )
+        if bank is not None and self.plan.fixed:
+            part = bank_part(
+                bank,
+                self.last,
+                self.plan,
+                self.calibration,
+                rng=rng,
+                n_each=self.settings.n_drawn,
+            )
+            if part is not None:
+                return [
+                    part
+                ], f"{len(part.targets)} embeddings drawn around the classes"
+        calls = simulated_calls(
+            self.embedder, but=self.plan.new, n_each=_N_CALLS, seed=self.settings.seed
+        )
+        return [calls_part(calls, self.plan, self.calibration)], calls.what
+
+    def undone(self, layer: Layer) -> Layer:
+        """Return a layer's plain logits, which the old calibration is applied to."""
+        if self.calibration.method in ("temperature", "vector"):
+            return layer.scaled(self.calibration.temperature, np.zeros(len(layer.bias)))
+        return layer
+
+
+def _judged(
+    work: _Work, found: Material, chosen: Chosen, measured_on: dict[str, str]
+) -> tuple[Card, Guards]:
+    """Choose thresholds, measure what comes of them, and write both into the card."""
+    plan, card, settings = work.plan, work.embedder.card, work.settings
+    card = card.model_copy(
+        update={
+            "labels": plan.labels,
+            "calibration": _calibration(card, plan, work.calibration),
+            "files": {},
+            "teacher": card.name,
+            "training": {"adapt": settings.model_dump(mode="json")},
+            "thresholds": {k: v for k, v in card.thresholds.items() if k in plan.fixed},
+        }
+    )
+    if settings.mode == "only":
+        rule = UnknownRule(lowest_event_db=card.unknown.lowest_event_db)
+        card = card.model_copy(update={"unknown": rule})
+    scores = _scores(work, found, chosen.held_out, card.calibration)
+    chosen_thresholds = choose_thresholds(
+        scores, found, plan, most_false=settings.most_false
+    )
+    card = card.model_copy(update={"thresholds": card.thresholds | chosen_thresholds})
+    guards = measure(
+        scores,
+        found,
+        plan,
+        lowest=card.lowest_scores,
+        held_out=chosen.n_folds > 0,
+        measured_on=measured_on,
+    )
+    return card, guards
+
+
+def _scores(
+    work: _Work, found: Material, held_out: Float64, calibration: Calibration
+) -> Float64:
+    """Return calibrated scores in the order of the final classes."""
+    both = np.hstack([found.lesson.fixed, held_out])[:, work.plan.in_order()]
+    if calibration.method in ("temperature", "vector"):
+        calibration = Calibration()  # what was fixed is calibrated already
+    return calibrated(both, calibration).astype(np.float64)
+
+
+def _calibration(card: Card, plan: Plan, old: Calibration) -> Calibration:
+    """Return the old calibration with room for new classes: as they are."""
+    if old.method not in ("vector", "platt"):
+        return old
+    columns = {label: k for k, label in enumerate(card.labels)}
+
+    def moved(values: tuple[float, ...], new: float) -> tuple[float, ...]:
+        return tuple(
+            values[columns[k]] if k in plan.fixed and values else new
+            for k in plan.labels
+        )
+
+    slopes = moved(old.slopes, 1.0) if old.method == "platt" else ()
+    return old.model_copy(update={"slopes": slopes, "offsets": moved(old.offsets, 0.0)})
+
+
+def _written(work: _Work, card: Card, layer: Layer, heard: Heard, out: Path) -> Card:
+    """Write the folder: model, card, where classes lie, and the proof."""
+    card = write_model(work.model, card, layer, out)
+    write_bank(out, _bank(work, heard))
+    report = prove(work.model, out, work.plan, layer)
+    with written_whole(out / VERIFY_NAME) as part:
+        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return write_card(out, card)
+
+
+def _bank(work: _Work, heard: Heard) -> Any:
+    """Return where all classes lie: the old ones' places are kept, if known."""
+    plan = work.plan
+    rows = [k for k, label in enumerate(heard.labels) if label in plan.labels]
+    targets = np.array([plan.labels.index(heard.labels[k]) for k in rows], np.int64)
+    own = bank_of(heard.embeddings[rows], targets, n_classes=len(plan.labels))
+    old = read_bank(work.model, work.embedder.card, length=work.last.weight.shape[1])
+    if old is None:
+        return own
+    means = own.means
+    for k, label in enumerate(plan.labels):
+        if label in plan.fixed and label in plan.old:
+            means[k] = old.means[plan.old.index(label)]
+    return type(old)(means, old.factor, old.rest)
+
+
+def _tested(card: Card, layer: Layer, tested: Heard) -> dict[str, Any]:
+    """Measure a model on clips that were kept for that."""
+    scores = calibrated(layer.logits(tested.embeddings), card.calibration)
+    best = np.array([card.labels[k] for k in scores.argmax(axis=1)])
+    lowest = np.array(card.lowest_scores)[scores.argmax(axis=1)]
+    answered = (scores.max(axis=1) >= lowest) & (best != UNKNOWN)
+    truth = np.array(
+        [label if label in card.labels else UNKNOWN for label in tested.labels]
+    )
+    right = best == truth
+    return {
+        "n_clips": len(truth),
+        "accuracy": float(right.mean()),
+        "answered": float(answered.mean()),
+        "answered_right": float(right[answered].mean()) if answered.any() else 0.0,
+        "mean_score_of_wrong": float(scores.max(axis=1)[~right].mean())
+        if (~right).any()
+        else None,
+        "recall": {
+            str(k): float(right[truth == k].mean()) for k in dict.fromkeys(truth)
+        },
+    }
