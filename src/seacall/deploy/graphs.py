@@ -11,6 +11,7 @@ import torch
 from onnx import compose
 from torch import Tensor, nn
 
+from seacall.deploy.committee_graph import committee_graph
 from seacall.deploy.conditioner_graph import Conditioner
 from seacall.deploy.exported import ExportResult, ExportSettings, size_of
 from seacall.deploy.front_end_graph import FrontEnd
@@ -129,6 +130,8 @@ def network_graph(model: Path, card: Card) -> Any:
     CheckpointError
         If the folder holds no network, or one that was changed.
     """
+    if card.members:
+        return committee_graph(model, network_graph, _with_versions_of)
     if ONNX_NAME in card.files:
         return onnx.load(checked_file(model, card, ONNX_NAME))
     with tempfile.TemporaryDirectory() as folder:
@@ -177,6 +180,12 @@ def card_with_patches(model: Path) -> Card:
         If it takes waveforms.
     """
     card = read_card(model)
+    if card.members and card.takes != "patches":
+        raise CheckpointError(
+            f"{model}: its members take different front ends, which no graph holds; "
+            f"export a student distilled from it (seacall distill {model} DATASET), or "
+            f"one of its members: {model / card.members[0].folder}"
+        )
     if card.takes != "patches":
         raise CheckpointError(
             f"{model}: {card.architecture} computes its own log-mel outside of the "

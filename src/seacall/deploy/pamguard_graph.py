@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from seacall.deploy.committee_graph import refuse_committee
 from seacall.deploy.exported import ExportSettings
 from seacall.deploy.graphs import WaveformToInputs, network_graph
 from seacall.deploy.pamguard_onnx import OnnxGraph
@@ -36,6 +37,7 @@ def pamguard_graph(model: Path) -> bytes:
         an operator that cannot be converted.
     """
     card = read_card(model)
+    refuse_committee(model, card, "a package for PAMGuard")
     if card.takes != "patches":
         raise CheckpointError(
             f"{model}: takes {card.takes}, and packages for PAMGuard are made of "

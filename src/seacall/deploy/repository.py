@@ -70,13 +70,15 @@ def push(model: Path, folder: Path) -> list[Path]:
     sources = [checked_file(model, card, name) for name in card.files]
     if folder.resolve() == model.resolve():
         raise SettingsError(f"{folder}: is the model folder; name another one")
-    sizes = {path.name: path.stat().st_size for path in sources}
+    sizes = {name: (model / name).stat().st_size for name in card.files}
     readme = readme_of(card, name=model.resolve().name, file_bytes=sizes)
     config = json.dumps(config_of(card), indent=2, ensure_ascii=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for source in [*sources, model / CARD_NAME]:
-            with written_whole(folder / source.name) as part:
+            target = folder / source.relative_to(model)
+            target.parent.mkdir(exist_ok=True)  # of a committee's member
+            with written_whole(target) as part:
                 shutil.copyfile(source, part)
         for name, text in ((README_NAME, readme), (CONFIG_NAME, config)):
             with written_whole(folder / name) as part:
@@ -122,7 +124,10 @@ def pull(source: str, out: Path, *, sha256: str | None = None) -> Card:
             part = Path(place, "model")
             part.mkdir()
             card = _fetched(fetch, part, sha256)
-            if ONNX_NAME in card.files:
+            if all(
+                prefix + ONNX_NAME in card.files
+                for prefix in [f"{m.folder}/" for m in card.members] or [""]
+            ):
                 load_classifier(part)  # a card of another model is noticed here
             if out.is_dir():
                 out.rmdir()
@@ -185,13 +190,16 @@ def _fetched(fetch: Fetch, folder: Path, sha256: str | None) -> Card:
     if sha256 is not None:
         check_sha256(path, sha256)
     card = read_card(folder)
-    strange = sorted(set(card.files) - set(_MOST_BYTES))
+    folders = ["", *(f"{member.folder}/" for member in card.members)]
+    allowed = {prefix + name for prefix in folders for name in _MOST_BYTES}
+    strange = sorted(set(card.files) - allowed)
     if strange or not card.weights:
         raise CheckpointError(
             f"{CARD_NAME}: lists {', '.join(strange) or 'no weights'}; a model folder "
             f"holds {WEIGHTS_NAME} or {ONNX_NAME}"
         )
     for name in card.files:
+        (folder / name).parent.mkdir(exist_ok=True)
         fetch(name, folder / name)
         checked_file(folder, card, name)
     return card
@@ -208,8 +216,10 @@ def _from_folder(source: Path) -> Fetch:
         found = source / name
         if not found.is_file():
             raise CheckpointError(f"{found}: no such file; it is no seacall model")
-        if found.stat().st_size > _MOST_BYTES[name]:
-            raise CheckpointError(f"{found}: is longer than {_MOST_BYTES[name]:,}")
+        if found.stat().st_size > _MOST_BYTES[Path(name).name]:
+            raise CheckpointError(
+                f"{found}: is longer than {_MOST_BYTES[Path(name).name]:,}"
+            )
         shutil.copyfile(found, path)
 
     return fetch
@@ -218,7 +228,7 @@ def _from_folder(source: Path) -> Fetch:
 def _from_url(source: str) -> Fetch:
     def fetch(name: str, path: Path) -> None:
         url = f"{source.rstrip('/')}/{name}"
-        download(url, path, max_bytes=_MOST_BYTES[name])
+        download(url, path, max_bytes=_MOST_BYTES[Path(name).name])
 
     return fetch
 

@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from seacall.deploy.committee_graph import refuse_committee
 from seacall.deploy.exported import ExportResult, ExportSettings, size_of
 from seacall.deploy.graphs import (
     WaveformToInputs,
@@ -103,6 +104,7 @@ def torch_network(model: Path, card: Card) -> nn.Module:
     CheckpointError
         If the ONNX file is not one that the training wrote.
     """
+    refuse_committee(model, card, "a TorchScript file")
     if WEIGHTS_NAME in card.files:
         return load_network(model).eval()
     network = build_network(card.architecture, len(card.labels)).eval()

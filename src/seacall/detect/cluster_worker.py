@@ -54,6 +54,10 @@ def model_files(job: Job) -> dict[str, bytes]:
         If one is missing, or is not the card's.
     """
     folder = job.model or shipped_folder()
+    if job.card.members:
+        paths = {k: checked_file(folder, job.card, k) for k in job.card.files}
+        paths[CARD_NAME] = folder / CARD_NAME
+        return {name: path.read_bytes() for name, path in paths.items()}
     name = ONNX_NAME if ONNX_NAME in job.card.files else WEIGHTS_NAME
     network = checked_file(folder, job.card, name)
     return {path.name: path.read_bytes() for path in (folder / CARD_NAME, network)}
@@ -160,6 +164,7 @@ def _classifier(order: Order) -> Classifier:
     with tempfile.TemporaryDirectory(prefix="seacall-") as name:
         folder = Path(name)
         for file_name, content in order.model.items():
+            (folder / file_name).parent.mkdir(exist_ok=True)
             (folder / file_name).write_bytes(content)
             if file_name != CARD_NAME:
                 sha256 = order.job.card.files.get(file_name)

@@ -20,7 +20,7 @@ from seacall.learn.held_out import HeldOut
 from seacall.learn.measure import inputs_of
 from seacall.learn.metrics import calibration_error
 from seacall.learn.thresholds import CONFIDENCE, Thresholds, thresholds_for_precision
-from seacall.learn.unknown import SHIPPED, Heard, hear, measure_unknown
+from seacall.learn.unknown import SHIPPED, Heard, hear, limit_for, measure_unknown
 from seacall.learn.unknown_rule import KNOWN_RECALL, choose_rule
 from seacall.models.backend import Classifier
 from seacall.models.checkpoint import (
@@ -30,6 +30,8 @@ from seacall.models.checkpoint import (
     read_card,
     write_card,
 )
+from seacall.models.committee import LEAST_SCORE
+from seacall.models.unknown import disagreement
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +160,43 @@ def adjust(
         remarks += found.remarks
     card = card.model_copy(update=update)
     kinds: dict[str, dict[str, Any]] = {}
+    if card.members:
+        limited = limit_disagreement(card.unknown, held_out, known_recall=known_recall)
+        card = card.model_copy(update={"unknown": limited})
     if unknown_by_kind:
         known, right = known_only(held_out, heard)
         rule = choose_rule(known, unknown_by_kind, known_recall=known_recall)
+        second = {"most_disagreement": card.unknown.most_disagreement}
+        rule = rule.model_copy(update=second)
         card = card.model_copy(update={"unknown": rule})
         kinds = measure_unknown(known, right, unknown_by_kind, card=card)
         card = card.model_copy(update={"unknown": _told(rule, kinds)})
     return Adjusted(card=card, fitted=fitted, remarks=tuple(remarks), kinds=kinds)
+
+
+def limit_disagreement(
+    rule: UnknownRule, held_out: HeldOut, *, known_recall: float
+) -> UnknownRule:
+    """Set how much a committee's members may disagree, as a second opinion.
+
+    Parameters
+    ----------
+    held_out
+        A committee's logits of clips that no member was trained on.
+    known_recall
+        Share of the clips of species that the limit keeps.
+    """
+    known, _ = known_only(held_out, None)
+    if not len(known.logits):
+        return rule
+    limit = -limit_for(-disagreement(known.logits), recall=known_recall)
+    fitted_on = rule.fitted_on or (
+        f"set on {len(known.logits):,} known clips, of which each keeps "
+        f"{known_recall:.0%}"
+    )
+    # Above 0: members that agree to the last digit are no reason to refuse.
+    limit = max(limit, LEAST_SCORE)
+    return rule.model_copy(update={"most_disagreement": limit, "fitted_on": fitted_on})
 
 
 def _threshold_update(found: Thresholds, precision: float) -> dict[str, Any]:
@@ -245,5 +277,6 @@ def write_adjusted(model: Path, card: Card, out: Path) -> Card:
         raise SettingsError(f"{out}: holds another model; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     for name in card.files:
+        (out / name).parent.mkdir(exist_ok=True)  # of a committee's member
         shutil.copyfile(model / name, out / name)
     return write_card(out, card)

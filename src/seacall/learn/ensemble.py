@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,12 +17,9 @@ from seacall.errors import AnnotationError, CheckpointError
 from seacall.learn.context import RunContext, logits_of
 from seacall.learn.dataset import Dataset, load_dataset
 from seacall.learn.heard import logits_of_waveforms, takes_waveforms
-from seacall.models.calibrated import calibrated
 from seacall.models.checkpoint import Card
+from seacall.models.committee import log_scores, member_folders
 from seacall.models.network import load_model
-
-_LEAST = 1e-7
-"""Smallest score that is told from none: float32 has seven digits."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +36,14 @@ class Teacher:
 
 
 def load_teachers(paths: Sequence[Path]) -> tuple[Teacher, ...]:
-    """Load models that know the same classes.
+    """Load models that know the same classes; a committee is all of its members.
 
     Raises
     ------
     CheckpointError
         If one cannot be loaded, or its classes are not the first one's.
     """
+    paths = [member for path in paths for member in member_folders(path)]
     teachers = tuple(Teacher(*load_model(path)) for path in paths)
     first = teachers[0].card.labels
     for path, teacher in zip(paths, teachers, strict=True):
@@ -143,8 +140,7 @@ def _asked(
 
 
 def _log_scores(logits: Tensor, card: Card) -> Tensor:
-    scores = calibrated(logits.numpy(), card.calibration)
-    return torch.from_numpy(np.log(np.maximum(scores, _LEAST)))
+    return torch.from_numpy(log_scores(logits.numpy(), card.calibration))
 
 
 def _through(

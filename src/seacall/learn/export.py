@@ -73,7 +73,7 @@ def onnx_graph(
     *,
     inputs: list[str],
     outputs: list[str],
-    dynamic_shapes: tuple[dict[int, Any], ...],
+    dynamic_shapes: tuple[Any, ...],
     folded: bool = True,
 ) -> Any:
     """Turn a network into an ONNX model, the same each time.

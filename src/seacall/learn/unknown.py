@@ -19,6 +19,7 @@ from seacall.models.checkpoint import Card
 from seacall.models.decide import answers_at
 from seacall.models.unknown import (
     KNOWNNESS,
+    disagreement,
     event_strength_db,
     is_silent,
     known_by_rule,
@@ -34,6 +35,8 @@ RECALL = 0.95
 EVENT = "event_strength"
 RULE = "rule"
 """What the card's rule for the unknown sets its limit on."""
+AGREEMENT = "agreement"
+"""How much a committee's members agree."""
 SHIPPED = "as_shipped"
 """The model with its card: 1 less the score of ``unknown``."""
 
@@ -188,6 +191,8 @@ class Heard:
         if method == RULE:
             found = known_by_rule(self.logits, self.event_strength, card.unknown)
             return np.zeros(len(self.logits)) if found is None else found
+        if method == AGREEMENT:
+            return -disagreement(self.logits)
         if method == SHIPPED:
             return np.asarray(1.0 - self.scores(card)[:, -1])
         return knownness(self.logits, method)
@@ -250,6 +255,8 @@ def measure_unknown(
         Without the known clips' event strength there is no figure for that.
     """
     methods = [m for m in METHODS if m != EVENT or known.event_strength is not None]
+    if card.members:
+        methods.insert(len(KNOWNNESS), AGREEMENT)
     found: dict[str, dict[str, Any]] = {}
     for kind, heard in unknown_by_kind.items():
         figures: dict[str, Any] = {

@@ -17,6 +17,7 @@ from seacall.models.checkpoint import (
     checked_file,
     read_card,
 )
+from seacall.models.committee import Committee
 from seacall.models.file_classifier import open_file
 from seacall.models.onnx_file import open_session
 from seacall.models.shipped import shipped_folder
@@ -164,6 +165,8 @@ def load_classifier(folder: Path | None = None) -> Classifier:
     if folder.is_file():
         return open_file(folder)
     card = read_card(folder)
+    if card.members:
+        return Committee(folder, load_member=load_classifier)
     if ONNX_NAME in card.files:
         return OnnxClassifier(folder)
     if WEIGHTS_NAME in card.files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,10 +20,17 @@ SCHEMA_VERSION = 1
 CARD_NAME = "card.json"
 WEIGHTS_NAME = "model.safetensors"
 ONNX_NAME = "model.onnx"
+BANK_NAME = "embeddings.npy"
+"""Where the classes lie in the embedding; see `seacall.models.bank`."""
 VERIFY_NAME = "verify.json"
 """Proofs that exported files answer as the model does."""
+COMMITTEE: Literal["Committee"] = "Committee"
+"""Architecture of several models that answer together."""
 DEFAULT_THRESHOLD = 0.7
 """Best scores below it are answered ``unknown`` when nothing was calibrated."""
+
+MOST_MEMBERS = 32
+"""Of a committee: each costs as much as a model alone."""
 
 _MAX_LABEL = 200
 """Characters."""
@@ -31,8 +39,11 @@ NEVER = 1.0
 """Threshold of a class that is never answered: its scores did not earn it."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
-"""A name in the card's own folder: no path leads out of it."""
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+FolderName = Annotated[str, Field(pattern=rf"^{_NAME}$")]
+"""A folder in the card's own folder: no path leads out of it."""
+FileName = Annotated[str, Field(pattern=rf"^({_NAME}/)?{_NAME}$")]
+"""A file in the card's own folder, or in that of a committee's member."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Takes = Literal["patches", "waveform"]
 KnownBy = Literal[
@@ -69,6 +80,9 @@ class UnknownRule(Settings):
     """Of each measure, by name (combined): their weighted sum must be high."""
     lowest: float | None = None
     """Clips below it are unlike what was trained on."""
+    most_disagreement: float | None = Field(default=None, gt=0)
+    """Clips on which a committee's members disagree more are not answered, nats; None:
+    they always are. See `seacall.models.unknown.disagreement`."""
     lowest_event_db: float | None = None
     """Clips whose loudest event stands out less from their own background are not
     looked at, dB; None: only silence is left out."""
@@ -115,6 +129,16 @@ class DataSource(Settings):
     """Recordings of it that were trained on."""
 
 
+class Member(Settings):
+    """One model of a committee."""
+
+    folder: FolderName
+    """Its model folder, in the committee's own; the card's ``files`` pin what is in
+    it."""
+    name: str
+    """Architecture and the start of its weights' sha256."""
+
+
 class Card(Settings):
     """What a model is, what it needs, and how well it was seen to do."""
 
@@ -127,8 +151,12 @@ class Card(Settings):
         "VGGishTeacher",
         "EfficientATTeacher",
         "ForeignModel",
+        "Committee",
     ]
-    """Network class; a model from elsewhere has none that is known here."""
+    """Network class; a model from elsewhere has none that is known here, and a
+    committee has those of its members."""
+    members: tuple[Member, ...] = Field(default=(), max_length=MOST_MEMBERS)
+    """Of a committee; each is a model of its own."""
     takes: Takes = "patches"
     """Patches and features of a clip; or its waveform, conditioned by the front end."""
     channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = ()
@@ -209,6 +237,17 @@ class Card(Settings):
         return self
 
     @model_validator(mode="after")
+    def _members_are_a_committee(self) -> Self:
+        folders = [member.folder for member in self.members]
+        if (self.architecture == COMMITTEE) != bool(folders):
+            raise ValueError(
+                f"members {folders} do not fit architecture {self.architecture!r}"
+            )
+        if len(folders) == 1 or len(set(folders)) < len(folders):
+            raise ValueError(f"members {folders} must be two or more, and differ")
+        return self
+
+    @model_validator(mode="after")
     def _calibration_fits_the_labels(self) -> Self:
         n, c = len(self.labels), self.calibration
         need = {"vector": (0, n), "platt": (n, n)}.get(c.method, (0, 0))
@@ -239,11 +278,17 @@ class Card(Settings):
     @property
     def weights(self) -> dict[str, str]:
         """sha256 of the files that answer, by name: what makes it this model."""
-        return {k: v for k, v in self.files.items() if k != VERIFY_NAME}
+        beside = (BANK_NAME, VERIFY_NAME)
+        return {k: v for k, v in self.files.items() if k not in beside}
 
     @property
     def name(self) -> str:
         """The architecture and the start of the weights' sha256."""
+        if self.members:
+            # Order makes no difference to a mean, and none to its name.
+            joined = " ".join(sorted(member.name for member in self.members))
+            start = hashlib.sha256(joined.encode()).hexdigest()[:12]
+            return f"{self.architecture} of {len(self.members)} {start}"
         return f"{self.architecture} {self.files.get(WEIGHTS_NAME, '')[:12]}".strip()
 
     @property
@@ -262,11 +307,11 @@ def write_card(folder: Path, card: Card) -> Card:
     card
         The card with their sha256 filled in.
     """
-    files = {
-        name: file_sha256(folder / name)
-        for name in (WEIGHTS_NAME, ONNX_NAME, VERIFY_NAME)
-        if (folder / name).is_file()
-    }
+    names = [WEIGHTS_NAME, ONNX_NAME, BANK_NAME, VERIFY_NAME]
+    for member in card.members:
+        inside = (CARD_NAME, WEIGHTS_NAME, ONNX_NAME)
+        names += [f"{member.folder}/{name}" for name in inside]
+    files = {k: file_sha256(folder / k) for k in names if (folder / k).is_file()}
     card = card.model_copy(update={"files": files})
     text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
     with written_whole(folder / CARD_NAME) as part:

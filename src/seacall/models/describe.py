@@ -39,6 +39,7 @@ class Description:
             else f"{profile.band_hz[0] / 1000:g}-{profile.band_hz[1] / 1000:g} kHz"
         )
         rows = {
+            **_members(card),
             "parameters": f"{card.n_parameters:,}",
             "weights": f"{card.n_parameters * 4:,} bytes in float32",
             "multiply-adds": f"{card.n_multiply_adds:,} for one clip",
@@ -68,6 +69,14 @@ class Description:
         if self.teacher is None or not self.teacher.n_parameters:
             return None
         return 1 - self.card.n_parameters / self.teacher.n_parameters
+
+
+def _members(card: Card) -> dict[str, str]:
+    """Say who sits on a committee."""
+    if not card.members:
+        return {}
+    listed = (f"{member.folder}: {member.name}" for member in card.members)
+    return {"members": _ROW_BREAK.join(listed)}
 
 
 def _threshold(card: Card) -> str:
@@ -102,6 +111,8 @@ def _unknown(card: Card) -> str:
     rule, parts = card.unknown, ["silence"]
     if rule.lowest_event_db is not None:
         parts.append(f"events below {rule.lowest_event_db:.1f} dB")
+    if rule.most_disagreement is not None:
+        parts.append(f"members apart by more than {rule.most_disagreement:.2f} nats")
     if rule.method != "none" and rule.lowest is not None:
         parts.append(f"{rule.method} below {rule.lowest:.2f}")
     return ", ".join(parts)
@@ -154,12 +165,10 @@ def describe(folder: Path | None = None, *, teacher: Path | None = None) -> Desc
     """
     folder = folder or shipped_folder()
     card = card_of(folder)
-    files = {
-        name: (folder if folder.is_file() else checked_file(folder, card, name))
-        .stat()
-        .st_size
-        for name in card.files
-    }
+    paths = {folder.name: folder}
+    if not folder.is_file():
+        paths = {name: checked_file(folder, card, name) for name in card.files}
+    files = {name: path.stat().st_size for name, path in paths.items()}
     return Description(
         folder=folder,
         card=card,

@@ -40,7 +40,8 @@ def metadata_of(card: Card, description: FileDescription) -> dict[str, str]:
     same to people and to other programs. The card names the weights' files only: what
     else lies in the model folder does not change the export.
     """
-    files = {k: v for k, v in card.files.items() if k in {WEIGHTS_NAME, ONNX_NAME}}
+    networks = (WEIGHTS_NAME, ONNX_NAME)
+    files = {k: v for k, v in card.files.items() if k.endswith(networks)}
     card = card.model_copy(update={"files": files})
     calibration = card.calibration.model_dump(mode="json")
     weights = files.get(WEIGHTS_NAME) or files.get(ONNX_NAME, "")

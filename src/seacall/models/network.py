@@ -93,6 +93,11 @@ def load_network(folder: Path) -> nn.Module:
         If a file is missing, was changed, or does not fit the card.
     """
     card = read_card(folder)
+    if card.members:
+        raise CheckpointError(
+            f"{folder}: is a committee of {len(card.members)} networks; give one of "
+            f"them: {folder / card.members[0].folder}"
+        )
     network = build_network(card.architecture, len(card.labels), channels=card.channels)
     path = checked_file(folder, card, WEIGHTS_NAME)
     fill(network, read_state_dict(path), path=path)

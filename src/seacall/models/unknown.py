@@ -24,6 +24,7 @@ Float32 = NDArray[np.float32]
 SILENT = "silence"
 NO_EVENT = "nothing stands out from the background"
 STRANGE = "unlike the sounds of the training"
+DISAGREED = "the committee does not agree"
 
 LOG_EVENT = "log_event_strength"
 """Measure beside those of `KNOWNNESS`: log(1 + event strength in dB)."""
@@ -164,6 +165,22 @@ def knownness(logits: NDArray[Any], method: str) -> FloatArray:
     return KNOWNNESS[method](np.asarray(logits, np.float64))
 
 
+def disagreement(logits: NDArray[Any]) -> FloatArray:
+    """Return how far a committee's members are apart on each clip, nats, ``(n,)``.
+
+    A committee's logits are its members' mean log scores (`seacall.models.committee`).
+    With members p_1 .. p_M and their answer q, proportional to exp(mean_m log p_m)::
+
+        mean_m KL(q || p_m) = sum_k q_k (log q_k - mean_m log p_mk) = -log Z,
+        Z = sum_k exp(mean_m log p_mk)
+
+    so the sum that makes q a distribution says how far they are apart: 0 where all say
+    the same, more the less their scores overlap (Heskes, "Selecting weighting factors
+    in logarithmic opinion pools", NIPS 1998, equations 4 to 6).
+    """
+    return np.asarray(np.maximum(-logsumexp(np.asarray(logits, float), axis=1), 0.0))
+
+
 def measures(logits: NDArray[Any], event_strength: FloatArray) -> dict[str, FloatArray]:
     """Return all measures of how known clips are, by name, each of shape ``(n,)``."""
     found = {method: knownness(logits, method) for method in KNOWNNESS}
@@ -228,6 +245,8 @@ def reasons_to_refuse(
     known = known_by_rule(logits, event_strength, rule)
     if known is not None and rule.lowest is not None:
         reasons[known < rule.lowest] = STRANGE
+    if rule.most_disagreement is not None:
+        reasons[disagreement(logits) > rule.most_disagreement] = DISAGREED
     if rule.lowest_event_db is not None and event_strength is not None:
         reasons[event_strength < rule.lowest_event_db] = NO_EVENT
     reasons[silent] = SILENT
