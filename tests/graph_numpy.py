@@ -43,11 +43,16 @@ PLAIN = {
 REDUCTIONS = {"Sum": np.sum, "Mean": np.mean, "Max": np.max, "Min": np.min}
 
 
-def run(saved_model: bytes, y: np.ndarray) -> np.ndarray:
-    """Run the signature of a SavedModel on its one input."""
+def run(saved_model: bytes, y: np.ndarray | dict[str, np.ndarray]) -> np.ndarray:
+    """Run the signature of a SavedModel on its one input, or its inputs by name."""
     meta = messages()["SavedModel"].FromString(saved_model).meta_graphs[0]
     signature = meta.signature_def[0].value
-    values = {signature.inputs[0].value.name.removesuffix(":0"): np.asarray(y)}
+    given = y if isinstance(y, dict) else {signature.inputs[0].key: y}
+    assert given.keys() == {entry.key for entry in signature.inputs}
+    values = {
+        entry.value.name.removesuffix(":0"): np.asarray(given[entry.key])
+        for entry in signature.inputs
+    }
     with np.errstate(divide="ignore"):
         for node in meta.graph_def.node:
             if node.op != "Placeholder":
@@ -129,15 +134,26 @@ def _windows(x, size, strides):
     return cut[:, :: strides[1], :: strides[2]]
 
 
+def _padded(used, x, kernel):
+    """Pad as the padding SAME does where every place has its window."""
+    if used["padding"].s == b"VALID":
+        return x
+    assert used["padding"].s == b"SAME"
+    assert set(used["strides"].list.i) == {1}
+    total = [size - 1 for size in kernel.shape[:2]]
+    widths = [(n // 2, n - n // 2) for n in total]
+    return np.pad(x, [(0, 0), *widths, (0, 0)])
+
+
 def _conv2d(used, x, kernel):
-    assert used["padding"].s == b"VALID"
+    x = _padded(used, x, kernel)
     assert set(used["dilations"].list.i) == {1}
     cut = _windows(x, kernel.shape[:2], used["strides"].list.i)
     return np.einsum("nrcihw,hwio->nrco", cut, kernel, optimize=True)
 
 
 def _depthwiseconv2dnative(used, x, kernel):
-    assert used["padding"].s == b"VALID"
+    x = _padded(used, x, kernel)
     cut = _windows(x, kernel.shape[:2], used["strides"].list.i)
     found = np.einsum("nrcihw,hwim->nrcim", cut, kernel, optimize=True)
     return found.reshape(*found.shape[:3], -1)

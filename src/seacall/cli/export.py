@@ -15,8 +15,8 @@ from seacall.errors import CheckpointError
 # Named here for the help, so that it shows without loading what kinds need; a test
 # compares.
 KIND_NAMES = (
-    *("onnx", "onnx-network", "onnx-int8", "onnx-fp16", "torchscript"),
-    "pamguard",
+    *("onnx", "onnx-network", "onnx-int8", "onnx-fp16"),
+    *("litert", "litert-int8", "litert-waveform", "torchscript", "pamguard"),
 )
 
 Audio = Annotated[

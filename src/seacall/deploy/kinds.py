@@ -59,11 +59,35 @@ def _pamguard(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
     return export_pamguard(model, out, settings)
 
 
+def _litert(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.litert import export_litert
+
+    return export_litert(model, out, settings)
+
+
+def _litert_int8(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.litert import export_litert_int8
+
+    return export_litert_int8(model, out, settings)
+
+
+def _litert_waveform(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+    require("torch", "train")
+    from seacall.deploy.litert import export_litert_waveform
+
+    return export_litert_waveform(model, out, settings)
+
+
 KINDS: dict[str, Export] = {
     "onnx": _onnx,
     "onnx-network": _onnx_network,
     "onnx-int8": _onnx_int8,
     "onnx-fp16": _onnx_fp16,
+    "litert": _litert,
+    "litert-int8": _litert_int8,
+    "litert-waveform": _litert_waveform,
     "torchscript": _torchscript,
     "pamguard": _pamguard,
 }
@@ -130,6 +154,6 @@ def proved(model: Path, part: Path, out: Path, settings: ExportSettings) -> Proo
     if proof.beyond:
         raise CheckpointError(
             f"{proof.summary}; nothing was written, report this with the versions of "
-            "torch and onnxruntime"
+            "torch and onnxruntime or LiteRT"
         )
     return proof

@@ -43,14 +43,16 @@ def _conv(c: Conversion, node: OnnxNode) -> str:
     need(node, kernel.ndim == 4 and used.get("auto_pad", "NOTSET") == "NOTSET")
     dtype = c.type_of(x)
     name = c.transposed(c.of(x), _NHWC, dtype)
-    name = _padded(c, name, used.get("pads", [0] * 4), 0.0)
+    same = _keeps_size(node, kernel.shape[2:])
+    if not same:
+        name = _padded(c, name, used.get("pads", [0] * 4), 0.0)
     op, laid_out = _kernel(node, kernel)
     name = c.nodes.add(
         op,
         name,
         c.nodes.constant(laid_out),
         T=dtype,
-        padding="VALID",
+        padding="SAME" if same else "VALID",
         strides=[1, *used.get("strides", [1, 1]), 1],
         dilations=[1, *used.get("dilations", [1, 1]), 1],
     )
@@ -68,6 +70,15 @@ def _kernel(node: OnnxNode, kernel: NDArray[Any]) -> tuple[str, NDArray[Any]]:
     apart = kernel.reshape(n_groups, -1, *kernel.shape[2:])
     laid_out = np.ascontiguousarray(apart.transpose(2, 3, 0, 1))
     return "DepthwiseConv2dNative", laid_out
+
+
+def _keeps_size(node: OnnxNode, size: tuple[int, ...]) -> bool:
+    """Tell whether a convolution pads evenly, so that it gives as much as it takes."""
+    used = node.attributes
+    evenly = [length // 2 for length in size] * 2
+    odd = all(length % 2 for length in size)
+    step = {*used.get("strides", [1]), *used.get("dilations", [1])}
+    return odd and step == {1} and list(used.get("pads", [0] * 4)) == evenly
 
 
 def _padded(c: Conversion, name: str, pads: list[int], value: float) -> str:

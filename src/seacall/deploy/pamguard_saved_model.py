@@ -8,7 +8,7 @@ messages that this takes are declared here, with the field numbers of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -154,7 +154,12 @@ class Nodes:
         return self._constants[key]
 
     def saved_model(
-        self, *, takes: dict[str, str], gives: dict[str, str], version: str
+        self,
+        *,
+        takes: dict[str, str],
+        gives: dict[str, str],
+        version: str,
+        shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> bytes:
         """Return the contents of ``saved_model.pb``.
 
@@ -162,9 +167,12 @@ class Nodes:
         ----------
         takes, gives
             Names of the nodes, by the names of the signature ``serving_default``;
-            both are matrices, float32, of any size.
+            all are float32.
         version
             What the file says it was written by.
+        shapes
+            Of inputs and outputs, by the names of the signature; -1: any length. What
+            is left out is a matrix of any size.
         """
         saved = messages()["SavedModel"](saved_model_schema_version=1)
         meta = saved.meta_graphs.add()
@@ -178,8 +186,8 @@ class Nodes:
             for key, name in sorted(names.items()):
                 info = infos.add(key=key).value
                 info.name, info.dtype = f"{name}:0", FLOAT
-                for _ in range(2):
-                    info.tensor_shape.dim.add(size=-1)
+                for size in (shapes or {}).get(key, (-1, -1)):
+                    info.tensor_shape.dim.add(size=size)
         written: bytes = saved.SerializeToString(deterministic=True)
         return written
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,8 @@ from seacall.errors import CheckpointError, require
 from seacall.models.backend import load_classifier, scores_from_logits
 from seacall.models.checkpoint import Card
 from seacall.models.file_card import FileDescription, read_metadata
+from seacall.models.litert_file import SUFFIX as LITERT_SUFFIX
+from seacall.models.litert_file import LiteRtClassifier
 from seacall.models.onnx_file import open_session
 
 Float32 = NDArray[np.float32]
@@ -164,6 +166,33 @@ class TorchScriptSide:
         return None
 
 
+class LiteRtSide:
+    """A LiteRT file that ``seacall export`` wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self._classifier = LiteRtClassifier(path)
+        self.name = str(path)
+        self.card, self.file = self._classifier.card, self._classifier.file
+
+    def answers(self, clips: Float32) -> Answers:
+        """Answer clips; see :class:`Side`."""
+        if self.file.takes == "waveform":
+            rows = [self._classifier.outputs({"waveform": y[None]}) for y in clips]
+            names = [one.name for one in fields(Answers)]
+            return Answers(
+                **{name: np.concatenate([row[name] for row in rows]) for name in names}
+            )
+        log_mel, features = _inputs(clips, self.card)
+        logits = self._classifier.logits(log_mel, features)
+        return Answers(logits, scores_from_logits(logits, self.card), features, log_mel)
+
+    def network(self, log_mel: Float32, features: Float32) -> Float32 | None:
+        """Return the network's logits; see :class:`Side`."""
+        if self.file.takes == "waveform":
+            return None
+        return self._classifier.logits(log_mel[None], features[None])
+
+
 def _inputs(clips: Float32, card: Card) -> tuple[Float32, Float32]:
     """Return patches and features by the package's own front end."""
     inputs = [clip_inputs(y, card.front_end) for y in clips]
@@ -174,6 +203,7 @@ def _inputs(clips: Float32, card: Card) -> tuple[Float32, Float32]:
 OPENERS: dict[str, Callable[[Path], Side]] = {
     ".onnx": OnnxSide,
     ".pt": TorchScriptSide,
+    LITERT_SUFFIX: LiteRtSide,
 }
 """What runs a file, by the end of its name."""
 

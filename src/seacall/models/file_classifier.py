@@ -1,4 +1,4 @@
-"""Run a single ONNX file: one that seacall exported, or one from elsewhere."""
+"""Run a single file: one that seacall exported, or an ONNX file from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from seacall.files import file_sha256
 from seacall.models.checkpoint import ONNX_NAME, Card, read_card
 from seacall.models.file_card import CARD_KEY, read_metadata
 from seacall.models.foreign import ForeignCard, find_foreign_card
+from seacall.models.litert_file import SUFFIX as LITERT_SUFFIX
+from seacall.models.litert_file import LiteRtClassifier
 from seacall.models.onnx_file import open_session
 
 Float32 = NDArray[np.float32]
@@ -104,21 +106,23 @@ class ForeignClassifier:
         return self._about.logits(np.reshape(output, (1, n)))
 
 
-def open_file(path: Path) -> FileClassifier | ForeignClassifier:
-    """Open an ONNX file with the card that it carries, or the one beside it.
+def open_file(path: Path) -> FileClassifier | ForeignClassifier | LiteRtClassifier:
+    """Open an ONNX or LiteRT file with the card that it carries, or the one beside it.
 
     Raises
     ------
     CheckpointError
         If it has none, or cannot be run.
     """
+    if path.suffix == LITERT_SUFFIX:
+        return LiteRtClassifier(path)
     metadata = open_session(path).get_modelmeta().custom_metadata_map
     about = None if CARD_KEY in metadata else find_foreign_card(path)
     return FileClassifier(path) if about is None else ForeignClassifier(path, about)
 
 
 def card_of(model: Path) -> Card:
-    """Read the card of a model folder, or of an ONNX file.
+    """Read the card of a model folder, or of a file.
 
     Raises
     ------
