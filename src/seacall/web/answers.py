@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -15,7 +14,6 @@ from starlette.exceptions import HTTPException as StarletteError
 
 from seacall.errors import SeacallError
 
-Log = logging.getLogger("seacall.web")
 P = TypeVar("P")
 
 
@@ -63,9 +61,11 @@ def add_error_answers(app: FastAPI) -> None:
     async def ours(_: Request, error: SeacallError) -> Json:
         return failure(400, without_folders(str(error)))
 
-    @app.exception_handler(Exception)
-    async def bug(_: Request, error: Exception) -> Json:
-        return failure(500, "this went wrong; the server's log says why")
+    @app.exception_handler(KeyError)
+    async def missing(_: Request, error: KeyError) -> Json:
+        if not (error.args and isinstance(error.args[0], int)):
+            raise error  # no number of a detection: a bug
+        return failure(404, f"there is no detection {error.args[0]}")
 
 
 def without_folders(text: str) -> str:

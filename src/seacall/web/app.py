@@ -38,7 +38,7 @@ def create_app(
     settings
         Who may reach it, and what may be sent to it.
     """
-    stations = Stations(places, row_of)
+    stations = Stations(places, row_of, most_viewers=settings.n_connections // 2)
     folder = settings.uploads
     uploads = None if folder is None else Uploads(folder, settings, places)
 

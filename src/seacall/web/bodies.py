@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -13,6 +15,8 @@ from seacall.web.settings import ServeSettings
 
 MOST_JSON_BYTES = 65_536
 UPLOADS = "/api/uploads"
+_SLOWEST = 5_000.0
+"""Of an upload, bytes in a second: slower ones take a place from others."""
 _CLOSE = {"Connection": "close"}
 
 
@@ -39,14 +43,43 @@ class Bodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        uploads = scope["path"] == UPLOADS
-        most = self._settings.max_upload_bytes if uploads else MOST_JSON_BYTES
-        if _announced(Headers(scope=scope)) > most:
-            answer = failure(413, _too_long(most), _CLOSE)
-            await answer(scope, receive, send)
-            return
-        limited = _limited(receive, most=most, patience_s=self._settings.body_s)
-        await self._app(scope, limited, send)
+        headers = Headers(scope=scope)
+        pace = self._pace(scope["path"])
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # Proxies before us may take the other one for the right one.
+            await failure(400, "two lengths", _CLOSE)(scope, receive, send)
+        elif _announced(headers) > pace.most:
+            await failure(413, pace.too_long, _CLOSE)(scope, receive, send)
+        else:
+            await self._app(scope, _limited(receive, pace), send)
+
+    def _pace(self, path: str) -> Pace:
+        body_s = self._settings.body_s
+        if path == UPLOADS:
+            return Pace(self._settings.max_upload_bytes, body_s, _SLOWEST)
+        return Pace(MOST_JSON_BYTES, body_s, MOST_JSON_BYTES)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much may come, and how slowly."""
+
+    most: int
+    """Bytes."""
+    patience_s: float
+    """Longest wait for the next bytes, and before the pace is judged, s."""
+    slowest: float
+    """Bytes in a second, from then on."""
+
+    @property
+    def too_long(self) -> str:
+        """What is said of more."""
+        return f"too long; at most {self.most:,} bytes are taken"
+
+    def left_s(self, so_far: int, passed_s: float) -> float:
+        """Return how long the next bytes may take, s."""
+        due_s = self.patience_s + so_far / self.slowest
+        return max(0.0, min(self.patience_s, due_s - passed_s))
 
 
 def _announced(headers: Headers) -> int:
@@ -54,28 +87,23 @@ def _announced(headers: Headers) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _too_long(most: int) -> str:
-    return f"too long; at most {most:,} bytes are taken"
-
-
-def _limited(receive: Receive, *, most: int, patience_s: float) -> Receive:
-    so_far = 0
-    over = False
+def _limited(receive: Receive, pace: Pace) -> Receive:
+    so_far, over, began = 0, False, time.monotonic()
 
     async def received() -> Message:
         nonlocal so_far, over
         if over:  # what comes behind the body is that the client goes, at any time
             return await receive()
+        left_s = pace.left_s(so_far, time.monotonic() - began)
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(left_s):
                 message = await receive()
         except TimeoutError:
-            text = f"nothing came for {patience_s:g} s"
-            raise HTTPException(408, text, _CLOSE) from None
+            raise HTTPException(408, "too little came for too long", _CLOSE) from None
         so_far += len(message.get("body", b""))
         over = not message.get("more_body", False)
-        if so_far > most:
-            raise HTTPException(413, _too_long(most), _CLOSE)
+        if so_far > pace.most:
+            raise HTTPException(413, pace.too_long, _CLOSE)
         return message
 
     return received

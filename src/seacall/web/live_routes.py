@@ -26,7 +26,7 @@ from seacall.web.feed import Feed, Viewer
 from seacall.web.security import KNOWN
 from seacall.web.station_view import StationView
 
-_TOO_SLOW = 1013
+_LATER = 1013
 """RFC 6455's registry: try again later."""
 _NO_PLACE = 1008
 _PROMETHEUS = "text/plain; version=0.0.4"
@@ -41,13 +41,18 @@ class Stations:
         All places, by id; may grow.
     row
         Makes a detection of a place plain values, by its number.
+    most_viewers
+        Those beyond are asked to come again later.
     """
 
     def __init__(
         self,
         places: Mapping[str, Place],
         row: Callable[[Place, int], dict[str, Any]],
+        *,
+        most_viewers: int = 256,
     ) -> None:
+        self._most_viewers = most_viewers
         self._places, self._row = places, row
         self._views: dict[str, StationView] = {}
         self._feeds: dict[str, Feed] = {}
@@ -89,6 +94,11 @@ class Stations:
     def n_viewers(self) -> int:
         """How many watch."""
         return sum(feed.n_viewers for feed in self._feeds.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for more."""
+        return self.n_viewers >= self._most_viewers
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -151,6 +161,9 @@ def live_router(stations: Stations) -> APIRouter:
             await socket.close(_NO_PLACE)
             return
         await socket.accept()
+        if stations.is_full:
+            await socket.close(_LATER)
+            return
         viewer = Viewer(source)
         await feed.join(viewer)
         try:
@@ -180,7 +193,7 @@ async def _until_one_goes(socket: WebSocket, viewer: Viewer) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     if viewer.overrun.is_set() and socket.application_state is WebSocketState.CONNECTED:
         with suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close(_TOO_SLOW)
+            await socket.close(_LATER)
 
 
 async def _send(socket: WebSocket, viewer: Viewer) -> None:

@@ -101,7 +101,7 @@ def place_router(places: Mapping[str, Place]) -> APIRouter:
     @router.get("/{place}/detections/{number}")
     def detection(place: str, number: _Number) -> dict[str, Any]:
         """Return one detection."""
-        return _one(place_of(places, place), number).as_json()
+        return row_of(place_of(places, place), number)
 
     @router.get("/{place}/detections/{number}/sound.wav", response_class=Response)
     def sound(
@@ -143,15 +143,8 @@ def _about(place: Place) -> dict[str, Any]:
     }
 
 
-def _one(place: Place, number: int) -> Detected:
-    try:
-        return place.detection(number)
-    except KeyError:
-        raise HTTPException(404, f"there is no detection {number}") from None
-
-
 def _sound(place: Place, number: int, stretch: Stretch) -> Response:
-    one = _one(place, number)
+    one = place.detection(number)
     length_s = one.target.end_s - one.target.start_s
     # Detections of hours have a beginning; all of them would not fit into memory.
     after_s = min(stretch.after_s, LONGEST_S - length_s - stretch.before_s)

@@ -13,6 +13,7 @@ A page on the internet can make a browser send requests to this machine. What st
 from __future__ import annotations
 
 import hmac
+import logging
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,17 +29,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from seacall.web.answers import failure
 from seacall.web.settings import ServeSettings
 
-STYLES: tuple[str, ...] = ()
-"""Hashes of the style sheets that a vendored library puts into its shadow root."""
+Log = logging.getLogger("seacall.web")
+
+STYLES = ("'sha256-fF0LBso7Nz75zaFRDBUefBDvPe19hjaiDnnc8lt+2Js='",)
+"""Of the style sheet that wavesurfer.js puts into its shadow root."""
 HEADERS = {
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'self'",
             "script-src 'self'",
             " ".join(("style-src 'self'", *STYLES)),
-            "img-src 'self' data: blob:",
-            "media-src 'self' blob:",
-            "worker-src 'self'",
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'",
@@ -98,12 +98,30 @@ class Guard:
         if refusal is None and self._enters(scope, headers):
             await self._answer_entering(scope, receive, send)
         elif refusal is None:
-            await self._app(scope, receive, send)
+            await self._go_on(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
             answer = failure(refusal.status, refusal.text, refusal.headers)
+            await answer(scope, receive, send)
+
+    async def _go_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let it through; what goes wrong there is told in one line, and logged."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception:
+            if begun or scope["type"] == "websocket":
+                raise
+            Log.exception("%s %s", scope["method"], scope["path"])
+            answer = failure(500, "this went wrong; the server's log says why")
             await answer(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Refusal | None:

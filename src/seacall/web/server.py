@@ -63,11 +63,16 @@ class PatientProtocol(H11Protocol):
         """Set the deadline where a request is waited for, and only there."""
         # Between two requests uvicorn's own clock runs, until the next begins to come.
         between = self.timeout_keep_alive_task is not None
-        if self.conn.their_state is not h11.IDLE or between:
+        if between or not self._idles():
             self._calm()
         elif self._deadline is None:
             self.waiting[self] = None
             self._deadline = self.loop.call_later(self.header_s, self._hang_up)
+
+    def _idles(self) -> bool:
+        """Tell whether it asks for nothing, or sends what nobody wants any more."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        return self.conn.their_state is h11.IDLE or answered
 
     def _calm(self) -> None:
         self.waiting.pop(self, None)
