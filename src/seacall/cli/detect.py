@@ -16,7 +16,18 @@ from seacall.cli.console import (
     settings_from,
 )
 from seacall.cli.engine import Address, EngineName, ScratchFolder, engine_for
-from seacall.cli.options import Config, Json, Quiet, Verbose, console_for
+from seacall.cli.options import (
+    Channel,
+    Config,
+    Hop,
+    Json,
+    Model,
+    Quiet,
+    Threshold,
+    Timezone,
+    Verbose,
+    console_for,
+)
 from seacall.cli.prior import (
     Depth,
     Latitude,
@@ -37,13 +48,6 @@ _HYDROPHONE = tuple(
     for name in ("sensitivity_db", "gain_db", "full_scale_v", "calibration_db")
 )
 _TABLES = frozenset({".csv", ".txt", ".tsv", ".json", ".parquet"})
-
-Model = Annotated[
-    Path | None,
-    typer.Option(
-        "-m", "--model", help="Model folder. Default: the model that is built in."
-    ),
-]
 
 
 def detect(
@@ -81,25 +85,9 @@ def detect(
             help="What is written; may be given again (csv and raven).",
         ),
     ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Seconds between clips' starts (clip length)."),
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="X|LABEL=X",
-            help="Lowest score that is answered, of all classes or of one; may be "
-            "given again (the card's).",
-        ),
-    ] = None,
-    channel: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|mean|each",
-            help="Channel to listen to, from 1; their mean; or each (the card's).",
-        ),
-    ] = None,
+    hop: Hop = None,
+    threshold: Threshold = None,
+    channel: Channel = None,
     hold: Annotated[
         float | None,
         typer.Option(help="Share of the threshold at which a detection goes on (1)."),
@@ -143,10 +131,7 @@ def detect(
     longitude: Longitude = None,
     depth: Depth = None,
     strength: Strength = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(help="Of recorder times that name none: a name or offset (UTC)."),
-    ] = None,
+    timezone: Timezone = None,
     time_pattern: Annotated[
         str | None,
         typer.Option(

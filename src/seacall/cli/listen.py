@@ -17,8 +17,19 @@ from seacall.cli.console import (
     keep_settings,
     settings_from,
 )
-from seacall.cli.detect import Model, channel_of
-from seacall.cli.options import Config, Out, Quiet, Verbose, console_for
+from seacall.cli.detect import channel_of
+from seacall.cli.options import (
+    Channel,
+    Config,
+    Hop,
+    Model,
+    Out,
+    Quiet,
+    Threshold,
+    Timezone,
+    Verbose,
+    console_for,
+)
 from seacall.cli.prior import (
     Depth,
     Latitude,
@@ -62,34 +73,15 @@ def listen(
         float | None,
         typer.Option(min=0, help="Of recordings: times real time, 0: all it can (1)."),
     ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Seconds between clips' starts (clip length)."),
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="X|LABEL=X",
-            help="Lowest score that is answered, of all classes or of one; may be "
-            "given again (the card's).",
-        ),
-    ] = None,
-    channel: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|mean|each",
-            help="Channel to listen to, from 1; their mean; or each (the card's).",
-        ),
-    ] = None,
+    hop: Hop = None,
+    threshold: Threshold = None,
+    channel: Channel = None,
     prior: PriorTable = None,
     latitude: Latitude = None,
     longitude: Longitude = None,
     depth: Depth = None,
     strength: Strength = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(help="Of recorder times that name none: a name or offset (UTC)."),
-    ] = None,
+    timezone: Timezone = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print alerts in place of sending them.")
     ] = False,

@@ -67,6 +67,35 @@ Schedule = Annotated[
         "(plateau)."
     ),
 ]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "-m", "--model", help="Model folder. Default: the model that is built in."
+    ),
+]
+Hop = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="Seconds between clips' starts (clip length)."),
+]
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="X|LABEL=X",
+        help="Lowest score that is answered, of all classes or of one; may be "
+        "given again (the card's).",
+    ),
+]
+Channel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|mean|each",
+        help="Channel to listen to, from 1; their mean; or each (the card's).",
+    ),
+]
+Timezone = Annotated[
+    str | None,
+    typer.Option(help="Of recorder times that name none: a name or offset (UTC)."),
+]
 Dataset = Annotated[
     Path, typer.Argument(help="Dataset folder, as seacall prepare writes it.")
 ]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seacall.cli.console import Console, settings_from
-from seacall.cli.detect import Model
-from seacall.cli.options import Config, Quiet, Verbose, console_for
+from seacall.cli.options import Config, Model, Quiet, Verbose, console_for
 from seacall.errors import SettingsError, require
 
 if TYPE_CHECKING:
