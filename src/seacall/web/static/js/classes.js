@@ -30,7 +30,7 @@ const SETTLED = {
 
 /** What people said of a detection, as a sign and a word. */
 export function settled(row) {
-  const [sign, word] = SETTLED[row.settled] ?? ["·", "not reviewed"];
+  const [sign, word] = SETTLED[row.settled] ?? ["○", "not reviewed"];
   const to = row.settled === "corrected" && row.verdicts?.length ? corrected(row) : "";
   return h("span", { class: `settled ${row.settled ?? "open"}` }, h("span", { "aria-hidden": "true" }, sign), ` ${word}${to}`);
 }

@@ -65,7 +65,7 @@ export const named = (label) => label.replaceAll("_", " ");
 export function bytes(n) {
   const steps = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]];
   const found = steps.find(([, size]) => n >= size);
-  return found ? `${(n / found[1]).toFixed(n / found[1] < 10 ? 1 : 0)} ${found[0]}` : `${n} B`;
+  return found ? `${Number((n / found[1]).toFixed(n / found[1] < 10 ? 1 : 0))} ${found[0]}` : `${n} B`;
 }
 
 /** How long ago, in words. */

@@ -59,7 +59,7 @@ async function route() {
     if (turn === state.turn) state.leave = leave ?? null;
     else leave?.(); // the view was left before it was there
   } catch (error) {
-    root.replaceChildren(failure(error));
+    root.replaceChildren(h("h1", {}, VIEWS[view][0]), failure(error));
   }
   return undefined;
 }

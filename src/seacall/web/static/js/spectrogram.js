@@ -207,6 +207,7 @@ export class LiveSpectrogram {
       const high = Math.min(1, place(row.high_hz, this.axis()));
       Object.assign(box.style, { left: `${100 * left}%`, width: `${100 * Math.max(0.004, right - left)}%`, bottom: `${100 * low}%`, height: `${100 * Math.max(0.02, high - low)}%` });
       box.classList.toggle("leftwards", left > 0.75);
+      box.classList.toggle("inside", high > 0.93); // no room above
     }
   }
 }

@@ -37,7 +37,7 @@ class Detections {
     this.panel = h("section", { class: "panel", "aria-label": "Player", hidden: true }, this.clip, reviewerField(this.ctx), this.verdicts.element, h("button", { type: "button", class: "close", onclick: () => this.shut() }, "Close"));
     this.root.replaceChildren(
       h("h1", {}, "Detections"),
-      this.filters(),
+      h("details", { class: "filter", open: !matchMedia("(max-width: 45rem)").matches }, h("summary", {}, "Filters"), this.filters()),
       h("div", { class: "list-and-panel" }, this.panel, h("div", { class: "list" }, this.count, h("div", { class: "table-wrap" }, h("table", { class: "rows" }, h("caption", { class: "hidden" }, "Detections"), h("thead", {}, this.head), this.body)), this.pages)),
     );
     const player = playerKeys(() => this.handle);
@@ -117,7 +117,7 @@ class Detections {
 
   line(row) {
     const cells = [
-      h("button", { type: "button", class: "open-row", "aria-label": `Open ${format.named(row.label)}, ${format.when(row)}` }, h("span", { "aria-hidden": "true" }, row.has_sound ? "▶ " : "○ "), format.when(row)),
+      h("button", { type: "button", class: "open-row", "aria-label": `Open ${format.named(row.label)}, ${format.when(row)}` }, h("span", { "aria-hidden": "true" }, row.has_sound ? "▶ " : "– "), format.when(row)),
       chip(row.label, this.ctx.place.labels),
       scoreBar(row.score),
       h("span", { class: "nowrap" }, format.band(row.low_hz, row.high_hz)),
