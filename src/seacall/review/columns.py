@@ -98,11 +98,21 @@ class Columns:
 
     def alike(self, target: Target) -> Ints:
         """Return places of the same source, channel and label, by their start."""
+        return self.alike_key(target.key)
+
+    def alike_key(self, key: tuple[str, int, str, int]) -> Ints:
+        """Return the same of a target's key."""
         sources, labels = self._numbers
-        source, label = sources.get(target.source, -1), labels.get(target.label, -1)
+        source, label = sources.get(key[0], -1), labels.get(key[2], -1)
         order, groups = self._grouped
-        begin, end = groups.get((source, target.channel, label), (0, 0))
+        begin, end = groups.get((source, key[1], label), (0, 0))
         return order[begin:end]
+
+    def at_key(self, key: tuple[str, int, str, int]) -> int | None:
+        """Return the place of the detection with a target's key, if there is one."""
+        near = self.alike_key(key)
+        off = np.abs(self.start_s[near] * 1000 - key[3])
+        return int(near[off.argmin()]) if len(near) and off.min() < 1.5 else None
 
 
 def fitting(columns: Columns, query: Query) -> Bools:
@@ -111,7 +121,8 @@ def fitting(columns: Columns, query: Query) -> Bools:
     if query.label is not None:
         good &= columns.label == _number(columns.labels, query.label)
     if query.source is not None:
-        same = [k for k, name in enumerate(columns.names) if name == query.source]
+        part = query.source.casefold()
+        same = [k for k, name in enumerate(columns.names) if part in name.casefold()]
         good &= np.isin(columns.source, same)
     if query.since_us is not None:
         good &= columns.start_us >= max(query.since_us, NO_TIME + 1)

@@ -1,16 +1,13 @@
-"""The nouns of a review: a place, what was detected there, what people said of it."""
+"""The nouns of a review: what was detected, what people said of it, what is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from seacall.models.checkpoint import Card
 
 Answer = Literal["accept", "correct", "reject", "unsure"]
 Settled = Literal["accepted", "corrected", "rejected", "unsure", "disputed"]
@@ -136,7 +133,7 @@ class Query:
     settled: str | None = None
     """One of `SETTLED`, or ``waiting``: judged by nobody."""
     source: str | None = None
-    """Name of a recording or stream."""
+    """Part of the name of a recording or stream; case does not count."""
     order: Literal["time", "score", "next"] = "time"
     desc: bool = False
     limit: int = 100
@@ -166,57 +163,3 @@ class Presence:
     """Time heard in each, s: recordings or streams beside each other count each."""
     counts: Mapping[str, NDArray[np.int64]]
     """Detections that start in each, by label."""
-
-
-class Place(Protocol):
-    """A station, or a run over an archive, that can be looked at and reviewed."""
-
-    id: str
-    """For addresses: letters, digits and dashes."""
-    name: str
-    kind: Kind
-    folder: Path
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What can be detected there."""
-        ...
-
-    @property
-    def card(self) -> Card | None:
-        """Of the model; None: not known."""
-        ...
-
-    def detections(self, query: Query) -> Page:
-        """Return detections that fit."""
-        ...
-
-    def detection(self, number: int) -> Detected:
-        """Return one by its id; a KeyError if there is none."""
-        ...
-
-    def rows(self, at: Sequence[int]) -> list[Detected]:
-        """Return those at places of :meth:`view`."""
-        ...
-
-    def sound(
-        self, number: int, *, before_s: float = 1.0, after_s: float = 1.0
-    ) -> tuple[NDArray[np.float32], int, float]:
-        """Return a detection's sound, its rate, and where it begins in its source, s.
-
-        Raises
-        ------
-        KeyError
-            If there is no such detection.
-        AudioError
-            If its sound is not there.
-        """
-        ...
-
-    def presence(self, bin_s: float = 3600.0) -> Presence:
-        """Return effort and counts; undated recordings are in no bin."""
-        ...
-
-    def changed_since(self, us: int) -> list[Detected]:
-        """Return detections that changed later than that; none of archives."""
-        ...

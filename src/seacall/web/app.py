@@ -17,6 +17,7 @@ from seacall.web.answers import Json, add_error_answers
 from seacall.web.bodies import Bodies
 from seacall.web.live_routes import Stations, live_router
 from seacall.web.place_routes import place_router, row_of
+from seacall.web.review_routes import review_router
 from seacall.web.security import Guard
 from seacall.web.settings import ServeSettings
 from seacall.web.upload_routes import upload_router
@@ -66,6 +67,7 @@ def create_app(
     add_error_answers(app)
     app.include_router(live_router(stations))
     app.include_router(place_router(places))
+    app.include_router(review_router(places))
     app.include_router(upload_router(uploads))
     _add_about(app, settings)
     _add_page(app)
