@@ -20,7 +20,7 @@ from typing import Any
 
 from seacall.audio import io
 from seacall.config import DetectRun
-from seacall.errors import SeacallError
+from seacall.errors import AudioError, SeacallError
 
 RECORDINGS = "recordings"
 LOOK_S = 20
@@ -29,7 +29,7 @@ _LOOK_BYTES = 8 * 2**30
 
 
 def look(path: Path) -> None:
-    """Open a recording, and say what it is.
+    """Open a recording in little time and memory, and say how long it is.
 
     Raises
     ------
@@ -38,9 +38,21 @@ def look(path: Path) -> None:
     """
     resource.setrlimit(resource.RLIMIT_CPU, (LOOK_S, LOOK_S))
     resource.setrlimit(resource.RLIMIT_AS, (_LOOK_BYTES, _LOOK_BYTES))
+    _tell(duration_s=opened(path))
+
+
+def opened(path: Path) -> float:
+    """Read the beginning of a recording; return how long it is, s.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read.
+    """
     recording = io.probe(path)
-    next(io.read_blocks(path))
-    _tell(duration_s=recording.n_samples / recording.sample_rate)
+    if next(io.read_blocks(path), None) is None:
+        raise AudioError(f"{path}: holds no sample; give another recording")
+    return recording.n_samples / recording.sample_rate
 
 
 def listen(folder: Path, model: str) -> None:
@@ -73,7 +85,7 @@ def main(arguments: list[str]) -> int:
             look(Path(arguments[1]))
         else:
             listen(Path(arguments[1]), arguments[2])
-    except (SeacallError, OSError, MemoryError, StopIteration) as error:
+    except (SeacallError, OSError, MemoryError) as error:
         _tell(error=" ".join(str(error).split()) or type(error).__name__)
         return 1
     return 0
