@@ -30,6 +30,7 @@ from seacall.adapt.plan import Plan, plan_classes
 from seacall.adapt.proof import prove
 from seacall.adapt.remarks import limits_of, remarks_on
 from seacall.adapt.settings import AdaptSettings
+from seacall.adapt.tested import measure_test
 from seacall.data.manifest import Failure
 from seacall.errors import SettingsError
 from seacall.files import written_whole
@@ -191,7 +192,7 @@ def adapt(
         guards,
         tuple(remarks),
         heard.failures,
-        _tested(card, layer, tested) if tested else None,
+        measure_test(card, layer, tested) if tested else None,
     )
     text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False)
     with written_whole(out / REPORT_NAME) as part:
@@ -375,27 +376,3 @@ def _bank(work: _Work, heard: Heard) -> Any:
         if label in plan.fixed and label in plan.old:
             means[k] = old.means[plan.old.index(label)]
     return type(old)(means, old.factor, old.rest)
-
-
-def _tested(card: Card, layer: Layer, tested: Heard) -> dict[str, Any]:
-    """Measure a model on clips that were kept for that."""
-    scores = calibrated(layer.logits(tested.embeddings), card.calibration)
-    best = np.array([card.labels[k] for k in scores.argmax(axis=1)])
-    lowest = np.array(card.lowest_scores)[scores.argmax(axis=1)]
-    answered = (scores.max(axis=1) >= lowest) & (best != UNKNOWN)
-    truth = np.array(
-        [label if label in card.labels else UNKNOWN for label in tested.labels]
-    )
-    right = best == truth
-    return {
-        "n_clips": len(truth),
-        "accuracy": float(right.mean()),
-        "answered": float(answered.mean()),
-        "answered_right": float(right[answered].mean()) if answered.any() else 0.0,
-        "mean_score_of_wrong": float(scores.max(axis=1)[~right].mean())
-        if (~right).any()
-        else None,
-        "recall": {
-            str(k): float(right[truth == k].mean()) for k in dict.fromkeys(truth)
-        },
-    }

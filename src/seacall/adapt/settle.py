@@ -13,9 +13,9 @@ from seacall.adapt.heads import Lesson
 
 Float64 = NDArray[np.float64]
 
-_SLOPE_PRIOR = 0.02
-"""Weight of the slope's squared logarithm beside the mean loss: a few clips that are
-told apart without a mistake say nothing about how steep the curve is."""
+_SLOPE_PRIOR = 0.1
+"""Weight of the slope's squared logarithm, in clips: it decides only where the clips say
+nothing about how steep the curve is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +48,15 @@ def settle(lesson: Lesson, scores: Float64) -> Settled:
     w = lesson.weights / lesson.weights.sum()
     n_fixed, t = lesson.fixed.shape[1], lesson.n_trained
     truth = soft_targets(lesson)
+    prior = _SLOPE_PRIOR / max(len(truth), 1)
 
     def cost(x: Float64) -> tuple[float, Float64]:
         slope = np.exp(x[0])
         logits = np.hstack([lesson.fixed, slope * scores + x[1:]])
         log_p = logits - logsumexp(logits, axis=1, keepdims=True)
-        loss = -(w @ (truth * log_p).sum(axis=1)) + _SLOPE_PRIOR * x[0] ** 2
+        loss = -(w @ (truth * log_p).sum(axis=1)) + prior * x[0] ** 2
         off = (w[:, None] * (np.exp(log_p) - truth))[:, n_fixed:]
-        of_slope = float((off * scores).sum() * slope) + 2 * _SLOPE_PRIOR * x[0]
+        of_slope = float((off * scores).sum() * slope) + 2 * prior * x[0]
         return float(loss), np.concatenate([[of_slope], off.sum(axis=0)])
 
     bounds = [(-4.0, 3.0)] + [(-60.0, 60.0)] * t
