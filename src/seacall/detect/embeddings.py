@@ -7,16 +7,27 @@ transaction that keeps its scores: who only reads scores reads none of them.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seacall.detect.rows import path_bytes, path_of, unit_key
+from seacall.audio.clips import ClipGrid
+from seacall.detect.clip_table import ClipTable
+from seacall.detect.rows import (
+    header_of,
+    path_bytes,
+    path_of,
+    segments_of,
+    table_of,
+    unit_key,
+)
 from seacall.detect.units import UnitResult
+from seacall.events import Recording, Segment
 
 if TYPE_CHECKING:
     from seacall.models.backend import Classifier
@@ -97,6 +108,8 @@ class EmbeddedUnit:
 
     number: int
     """The ledger's id; it may be given again to another unit once this one is gone."""
+    recording: int
+    """The ledger's id of its recording."""
     path: Path
     size: int
     mtime_ns: int
@@ -145,16 +158,16 @@ def embedded_units(db: sqlite3.Connection) -> list[EmbeddedUnit]:
     if not has_embeddings(db):
         return []
     rows = db.execute(
-        "SELECT u.id, r.path, r.size, r.mtime_ns, u.channel, u.segment, u.first_clip, "
+        "SELECT u.id, r.id, r.path, r.size, r.mtime_ns, u.channel, u.segment, u.first_clip, "
         "u.n_done FROM embeddings e JOIN units u ON e.unit = u.id "
         "JOIN recordings r ON u.recording = r.id "
         "ORDER BY r.position, r.id, u.channel, u.segment, u.first_clip"
     )
-    return [EmbeddedUnit(n, path_of(name), *rest) for n, name, *rest in rows]
+    return [EmbeddedUnit(n, r, path_of(name), *rest) for n, r, name, *rest in rows]
 
 
 def embeddings_of(
-    db: sqlite3.Connection, units: list[EmbeddedUnit]
+    db: sqlite3.Connection, units: Sequence[EmbeddedUnit]
 ) -> Iterator[tuple[EmbeddedUnit, Float16]]:
     """Yield units with their embeddings, ``(n_clips, length)``, one by one."""
     for unit in units:
@@ -163,6 +176,71 @@ def embeddings_of(
         ).fetchone()
         if row is not None and len(row[0]) and len(row[0]) % (2 * unit.n_clips) == 0:
             yield unit, np.frombuffer(row[0], "<f2").reshape(unit.n_clips, -1)
+
+
+def embedded_tables(
+    db: sqlite3.Connection,
+    units: Sequence[EmbeddedUnit],
+    grid: ClipGrid,
+    *,
+    n_classes: int,
+) -> Iterator[tuple[EmbeddedUnit, float, ClipTable]]:
+    """Yield units, where their segment ends (s), and their clips with embeddings."""
+    for unit, embeddings in embeddings_of(db, units):
+        row = db.execute(
+            "SELECT u.first_clip, u.n_done, u.logits, u.measures, r.segments, "
+            "r.sample_rate FROM units u JOIN recordings r ON u.recording = r.id "
+            "WHERE u.id = ?",
+            (unit.number,),
+        ).fetchone()
+        if row is None or row[1] != len(embeddings):  # a run is writing there
+            continue
+        *kept, segments, rate = row
+        segment = segments_of(segments)[unit.segment]
+        offset_s = segment.first_sample / rate
+        clips = table_of(tuple(kept), grid, offset_s=offset_s, n_classes=n_classes)
+        end_s = offset_s + segment.n_samples / rate
+        yield unit, end_s, replace(clips, embeddings=embeddings)
+
+
+@dataclass(frozen=True)
+class KeptRecording:
+    """A recording as the ledger has it, to name and to date what lies in it."""
+
+    number: int
+    path: Path
+    recording: Recording | None
+    segments: tuple[Segment, ...]
+    sample_rate: int
+
+    def start_of(self, start_s: float) -> datetime | None:
+        """Return when something that starts there starts, in UTC; None: not known."""
+        for segment in reversed(self.segments):
+            offset_s = segment.first_sample / self.sample_rate
+            if offset_s <= start_s + 1e-6:
+                first = segment.start
+                return first and first + timedelta(seconds=start_s - offset_s)
+        return None
+
+
+def kept_recording(db: sqlite3.Connection, number: int) -> KeptRecording | None:
+    """Return a recording by the ledger's number; None: it is gone."""
+    row = db.execute(
+        "SELECT path, header, segments, sample_rate FROM recordings WHERE id = ?",
+        (number,),
+    ).fetchone()
+    if row is None:
+        return None
+    path = path_of(row[0])
+    header = header_of(row[1], path)
+    return KeptRecording(number, path, header, segments_of(row[2]), row[3])
+
+
+def recordings_named(db: sqlite3.Connection, name: str) -> list[tuple[int, Path]]:
+    """Return the recordings whose path is, or ends in, ``name``."""
+    rows = db.execute("SELECT id, path FROM recordings")
+    found = [(number, path_of(path)) for number, path in rows]
+    return [(n, p) for n, p in found if str(p) == name or str(p).endswith("/" + name)]
 
 
 def lacking(db: sqlite3.Connection) -> list[tuple[Path, int]]:

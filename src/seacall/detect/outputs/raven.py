@@ -63,7 +63,7 @@ def raven_tables(target: Target) -> Iterator[Take]:
     folder.mkdir(parents=True, exist_ok=True)
     with target.text(f"detections{ENDING}") as whole:
         target.written.append(folder)
-        sequence = _Sequence(whole)
+        sequence = SelectionTable(whole)
 
         def take(searched: Searched, found: list[Detection]) -> None:
             ordered = in_order(found)
@@ -71,12 +71,12 @@ def raven_tables(target: Target) -> Iterator[Take]:
             if was_heard(searched):
                 path = target.named(searched.path, under="selections", ending=ENDING)
                 with opened_text(path) as stream:
-                    _Sequence(stream).add(searched, ordered)
+                    SelectionTable(stream).add(searched, ordered)
 
         yield take
 
 
-class _Sequence:
+class SelectionTable:
     """A table of recordings that Raven opens one behind the other."""
 
     def __init__(self, stream: TextIO) -> None:
