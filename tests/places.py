@@ -36,6 +36,12 @@ def station(
             {"labels": list(tiny.LABELS), "front_end": front_end, "hop": None},
             {"settings": {}},
         )
+    return more(folder, found, rate=rate, source=source)
+
+
+def more(folder: Path, found, *, rate: int = RATE, source: str) -> Path:
+    """Another hour of a station, from one of its sources."""
+    with Journal(folder) as journal:
         segment = journal.begin(journal.source(source), Start(rate, 1, NOON, ""))
         changes = [
             Change("begun", detection(label, start_s, score))
