@@ -6,22 +6,23 @@ What is measured is what ships: scores come from ``detect.classify``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seacall.audio.frontend import ClipInputs, first_clip
 from seacall.data.arrays import ClipArrays
 from seacall.data.split import Split
 from seacall.detect.classify import BATCH_SIZE, score_inputs
-from seacall.errors import AnnotationError
+from seacall.errors import AnnotationError, CheckpointError, MissingExtraError
 from seacall.learn.baselines import Rows, baseline_scores
 from seacall.learn.dataset import Dataset
+from seacall.learn.embedding_map import MAP_NAME, embed_clips, write_map
+from seacall.learn.embedding_probe import lines as map_lines
 from seacall.learn.evaluate import evaluate_predictions
 from seacall.learn.evaluation import Evaluation
+from seacall.learn.inputs import inputs_of as inputs_of
 from seacall.learn.metrics import FloatArray
 from seacall.learn.observe import Observer
 from seacall.learn.plots import plot_confusion, plot_per_class, plot_reliability
@@ -30,6 +31,7 @@ from seacall.learn.report import write_report
 from seacall.learn.tables import write_misclassified
 from seacall.models.backend import Classifier, load_classifier
 from seacall.models.checkpoint import Card
+from seacall.models.embedding import load_embedder
 
 METRICS_NAME = "metrics.json"
 REPORT_NAME = "report.html"
@@ -74,18 +76,6 @@ def predict(
     )
 
 
-def inputs_of(arrays: ClipArrays, rows: Iterable[int], card: Card) -> list[ClipInputs]:
-    """Return what a model may ask of some clips; waveforms are read when it does."""
-    return [
-        ClipInputs(
-            arrays.log_mel[i],
-            arrays.features[i],
-            waveform=partial(first_clip, arrays.clips[i].path, card.front_end),
-        )
-        for i in rows
-    ]
-
-
 def measure(
     model: Path,
     dataset: Dataset,
@@ -100,7 +90,8 @@ def measure(
     """Measure a model folder on one split and write tables, plots and the report.
 
     Writes ``metrics.json``, ``predictions.csv``, ``confusion.png``, ``per_class.png``,
-    ``reliability.png``, ``report.html`` and the misclassified recordings as Excel.
+    ``reliability.png``, ``report.html``, ``embedding_map.html`` with its figures, and
+    the misclassified recordings as Excel.
 
     Parameters
     ----------
@@ -137,7 +128,8 @@ def measure(
     write_misclassified(predictions, out / misclassified_name)
     text = json.dumps(evaluation.as_dict(), indent=2, ensure_ascii=False)
     (out / METRICS_NAME).write_text(text + "\n", encoding="utf-8")
-    _report(evaluation, classifier.card, out=out, history=history)
+    sorted_by = _map(model, dataset, classifier.card, out=out, observer=observer)
+    _report(evaluation, classifier.card, out=out, history=history, sorted_by=sorted_by)
     return evaluation
 
 
@@ -187,12 +179,38 @@ def _rows(arrays: ClipArrays) -> Rows:
     )
 
 
+def _map(
+    model: Path, dataset: Dataset, card: Card, *, out: Path, observer: Observer
+) -> list[str]:
+    """Draw the map of all of a dataset's clips; say what they are sorted by.
+
+    A model without an embedding has none, and nothing is said.
+    """
+    # What an earlier evaluation drew must not stand beside this one's figures.
+    (out / MAP_NAME).unlink(missing_ok=True)
+    try:
+        embedder = load_embedder(model)
+    except (CheckpointError, MissingExtraError) as error:
+        observer.say(f"no embedding map: {error}")
+        return []
+    parts = [dataset.train, dataset.val, dataset.test]
+    found = embed_clips(
+        embedder,
+        parts[:1] if dataset.all_clips else parts,
+        root=dataset.manifest.root,
+        observer=observer,
+        rng=np.random.default_rng(0),
+    )
+    return map_lines(write_map(found, out, title=f"Embedding map: {card.name}"))
+
+
 def _report(
     evaluation: Evaluation,
     card: Card,
     *,
     out: Path,
     history: Sequence[Mapping[str, Any]] | None,
+    sorted_by: Sequence[str],
 ) -> None:
     plots = {
         "confusion": out / "confusion.png",
@@ -221,4 +239,5 @@ def _report(
             "seed": card.seed,
         },
         history=history,
+        sorted_by=sorted_by,
     )

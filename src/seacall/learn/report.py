@@ -74,6 +74,7 @@ def write_report(
     plots: Mapping[str, Path],
     model_info: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]] | None = None,
+    sorted_by: Sequence[str] = (),
 ) -> None:
     """Write the report: one file that needs no network, no script and no other file.
 
@@ -94,6 +95,9 @@ def write_report(
         What the model is: name, parameters, front end, hash.
     history
         Training history as in `seacall.learn.tables.write_curves`.
+    sorted_by
+        What `seacall.learn.embedding_probe.lines` says of the map beside the report;
+        empty: there is none.
     """
     environment = page_environment()
     digits = 3 if evaluation.n_recordings >= MANY_RECORDINGS else 2
@@ -114,6 +118,7 @@ def write_report(
         mistakes=evaluation.mistakes[:SHOWN_MISTAKES],
         plots={name: data_uri(file) for name, file in plots.items()},
         history=_history(history or ()),
+        sorted_by=tuple(sorted_by),
         curve_columns=CURVE_COLUMNS,
         model_info=flat(model_info),
         settings=flat(settings),
