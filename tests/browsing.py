@@ -29,9 +29,7 @@ def chromium() -> Iterator[Any]:
         pytest.skip(f"no Chromium here: none of {', '.join(NAMES)} on the path")
     driver = pytest.importorskip("playwright.sync_api", reason="no Playwright here")
     with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=list(ARGUMENTS)
-        )
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
 
@@ -70,7 +68,7 @@ def texts(page: Any, selector: str) -> list[str]:
 
 
 def until(page: Any, expression: str) -> None:
-    """Wait until something is so: Playwright's own way needs eval, which is forbidden."""
+    """Wait until something is so; Playwright's own way needs eval, which is refused."""
     wait_for(lambda: page.evaluate(expression), seconds=SECONDS)
 
 

@@ -72,10 +72,14 @@ def test_a_box_appears_while_the_station_listens(browser, tmp_path):
                 "return seen.size; }"
             )
             until(page, f"({painted})() > 20")
-            # A box says its class in words and by a shape, and opens the player.
-            label = page.locator("a.box").first.get_attribute("aria-label")
-            assert label.split(" 0.")[0] in texts(page, ".latest .chip")[0] or label
+            # A box says its class in words and by a shape; it opens the player.
             page.wait_for_selector(".latest .row-button")
+            label = page.locator("a.box").first.get_attribute("aria-label")
+            names = {name.replace("_", " ") for name in one.places["buoy"].labels}
+            assert label.split(" 0.")[0] in names
+            assert page.locator("a.box .box-label").first.inner_text()[0] in "●▲■◆▼★✚"
+            page.locator("a.box").first.dispatch_event("click")
+            page.wait_for_selector(".clip .facts")
         thread.join(30)
     assert not thread.is_alive()
 
@@ -138,9 +142,9 @@ def test_filters_leave_what_fits_and_stay_in_the_address(browser, server):
     with visit(browser, server, "archive/detections") as page:
         page.get_by_label("Class").select_option(label)
         until(page, f"document.querySelectorAll('tr[data-id]').length == {n}")
-        assert {label.replace("_", " ") in text for text in texts(page, "td .chip")} == {
-            True
-        }
+        assert {
+            label.replace("_", " ") in text for text in texts(page, "td .chip")
+        } == {True}
         page.reload()
         page.wait_for_selector("tr[data-id]")
         assert page.get_by_label("Class").input_value() == label
@@ -213,7 +217,9 @@ def test_calls_outside_hearing_are_brought_into_it(browser, server):
     bands = [(15, 30), (500, 8_000), (20_000, 40_000), (110_000, 150_000)]
     with visit(browser, server, "archive/detections") as page:
         speeds = page.evaluate(script, bands)
-    heard = [(low * high) ** 0.5 * s for (low, high), s in zip(bands, speeds)]
+    heard = [
+        (low * high) ** 0.5 * s for (low, high), s in zip(bands, speeds, strict=True)
+    ]
     assert speeds[1] == 1
     assert all(100 <= hz <= 10_000 for hz in heard)
 
@@ -357,3 +363,17 @@ def test_everything_that_can_be_used_has_a_name(browser, server):
             assert page.locator("main h1").count() == 1
             assert page.get_attribute("nav a[aria-current]", "href").endswith(view)
         assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_a_day_in_another_zone_is_the_local_day(browser, server):
+    us = server.get("/api/places/archive/presence").json()["bins_us"][0]
+    hour = datetime.fromtimestamp(us / 1e6, UTC).hour
+    zone = {"timezone_id": "Asia/Tokyo"}
+    with visit(browser, server, "archive/presence", **zone) as page:
+        cell = page.locator("td.some, td.none").first
+        page.wait_for_selector("table.heat")
+        title = cell.get_attribute("title")
+        assert f" {hour:02d}:00" in title
+        page.keyboard.press("t")
+        until(page, "document.querySelector('caption')?.innerText.includes('Tokyo')")
+        assert f" {(hour + 9) % 24:02d}:00" in cell.get_attribute("title")

@@ -1,4 +1,4 @@
-"""The page's files: colours that all can read, maps as published, nothing from outside."""
+"""The page's files: readable colours, maps as published, nothing from outside."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def test_the_policy_allows_the_one_style_that_wavesurfer_needs():
         r"WAVE_HEIGHT = (\d+)", (STATIC / "js/clip.js").read_text(encoding="utf-8")
     )
     style = re.search(r"<style\$\{.*?\}>(.*?)</style>", source, re.S)
-    assert height and style
+    assert height is not None
+    assert style is not None
     text = re.sub(r"\$\{this\.getHeight\(.*?\)\}", height[1], style[1])
     digest = hashlib.sha256(text.replace("\\n", "\n").encode()).digest()
     expected = f"'sha256-{base64.b64encode(digest).decode()}'"

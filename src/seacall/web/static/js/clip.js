@@ -15,6 +15,7 @@ import { readWav } from "./wav.js";
 /** The server's Content-Security-Policy knows wavesurfer's style by this height. */
 const WAVE_HEIGHT = 64;
 const AROUND_S = 1;
+const RANGES = [30, 40, 55, 70, 90];
 
 /**
  * Show a detection's sound in `root`.
@@ -141,7 +142,7 @@ class Clip {
       frequencyMin: axis.low_hz,
       frequencyMax: axis.top_hz,
       autoGain: true,
-      rangeDB: 70,
+      rangeDB: Number(this.ctx.recall("range", 70)),
       labels: false,
       colorMap: fractions(map),
     });
@@ -185,6 +186,7 @@ class Clip {
       field("Speed", this.speedSelect),
       field("Gain", h("span", { class: "with-output" }, gain, this.gainText)),
       field("Frequencies", band),
+      field("Colours over", select(RANGES.map((db) => [db, `${db} dB`]), this.ctx.recall("range", 70), (db) => this.setRange(db))),
       this.speedNote,
     );
   }
@@ -206,6 +208,11 @@ class Clip {
   setBand(value) {
     this.zoomed = value === "call";
     this.ctx.remember("clip.band", value);
+    this.drawSound();
+  }
+
+  setRange(db) {
+    this.ctx.remember("range", db);
     this.drawSound();
   }
 

@@ -117,6 +117,7 @@ export class Verdicts {
     this.corrector.replaceChildren(combobox(this.ctx.place.labels, choose, () => this.hide()));
     this.corrector.hidden = false;
     this.corrector.querySelector("input").focus();
+    this.corrector.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -6,7 +6,8 @@ import { h } from "../dom.js";
 import * as format from "../format.js";
 
 export async function show(root, ctx) {
-  const { rows, agreement } = await api.quality(ctx.place.id);
+  const { rows: all, agreement } = await api.quality(ctx.place.id);
+  const rows = all.filter((row) => row.n_reviewed > 0 || row.alarm);
   const alarms = rows.filter((row) => row.alarm);
   root.replaceChildren(
     h("h1", {}, "Quality"),
@@ -14,19 +15,19 @@ export async function show(root, ctx) {
     rows.length ? table(rows, ctx) : h("p", { class: "notice" }, "Nothing is reviewed yet. ", h("a", { href: ctx.link("review") }, "Begin to review.")),
     h("h2", {}, "Agreement of reviewers"),
     ...agreementText(agreement ?? {}),
-    h("p", {}, h("a", { class: "button", href: api.exported(ctx.place.id), download: "" }, "⭳ Labels for Raven and training")),
+    h("p", {}, h("a", { class: "button", href: api.exported(ctx.place.id), download: "" }, "↓ Labels for Raven and training")),
   );
 }
 
 function table(rows, ctx) {
-  const names = ["Class", "Reviewed", "Precision", "Interval", "Expected", "What it says"];
+  const names = ["Class", "Reviewed", "Drawn by chance", "Precision", "Interval", "Expected", "What it says"];
   return h(
     "div",
     { class: "table-wrap" },
     h(
       "table",
       { class: "rows quality" },
-      h("caption", {}, "Share of the model's detections that people accepted; the bar is the interval that holds it 95 times in 100"),
+      h("caption", {}, "Share of the model's detections that are right, estimated from those that chance drew: what is picked because the model was unsure would tell too low a share. The bar is the interval that holds it 95 times in 100; the dashed line is what was expected"),
       h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, rows.map((row) => h("tr", { class: row.alarm ? "alarm" : "" }, cells(row, ctx).map((cell, i) => h("td", { "data-name": names[i] }, cell))))),
     ),
@@ -37,7 +38,8 @@ function cells(row, ctx) {
   const known = Number.isFinite(row.precision);
   return [
     chip(row.label, ctx.place.labels),
-    format.count(row.n_reviewed),
+    row.n === undefined ? format.count(row.n_reviewed) : `${format.count(row.n_reviewed)} of ${format.count(row.n)}`,
+    row.n_drawn === undefined ? "–" : format.count(row.n_drawn),
     known ? h("strong", {}, format.share(row.precision)) : "–",
     known ? interval(row) : h("span", { class: "quiet" }, "too few"),
     Number.isFinite(row.expected_precision) ? format.share(row.expected_precision) : "–",
@@ -55,10 +57,16 @@ function interval(row) {
   return h("span", { class: "interval" }, h("span", { class: "interval-bar", "aria-hidden": "true" }, marks), h("span", {}, `${(100 * row.low).toFixed(0)}–${format.share(row.high)}`));
 }
 
-/** Words first, then whatever figures there are. */
-function agreementText(agreement) {
-  const { text, ...figures } = agreement;
-  const said = Object.entries(figures).filter(([, value]) => ["number", "string"].includes(typeof value));
-  const list = said.map(([name, value]) => h("div", {}, h("dt", {}, format.named(name)), h("dd", {}, typeof value === "number" ? String(Number(value.toPrecision(3))) : value)));
-  return [h("p", {}, text ?? (said.length ? "" : "Agreement is known when two people have reviewed the same detections.")), h("dl", { class: "facts" }, list)];
+/** How far people say the same of the same detections. */
+function agreementText({ n_shared = 0, share = null, alpha = null, kappas = {} }) {
+  if (!n_shared) return [h("p", {}, "Known when two people have judged the same detections: ask for a second look in Review.")];
+  const said = [
+    ["Judged by several", format.plural(n_shared, "detection")],
+    ["Same answer", share === null ? "–" : format.share(share)],
+    ["Krippendorff's alpha", two(alpha)],
+    ...Object.entries(kappas).map(([pair, kappa]) => [`Cohen's kappa, ${pair}`, two(kappa)]),
+  ];
+  return [h("dl", { class: "facts" }, said.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))), h("p", { class: "hint" }, "1: always the same; 0: no better than chance. Who was unsure is left out.")];
 }
+
+const two = (x) => (x === null ? "–" : x.toFixed(2).replace("-", "−"));

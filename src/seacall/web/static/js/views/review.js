@@ -29,7 +29,7 @@ class Review {
     const classes = select([["", "all, balanced"], ...this.ctx.place.labels.map((l) => [l, format.named(l)])], this.label, (label) => this.only(label));
     this.root.replaceChildren(
       h("h1", {}, "Review"),
-      h("div", { class: "controls" }, reviewerField(this.ctx, () => this.restart()), field("Classes", classes), h("a", { class: "button", href: api.exported(this.ctx.place.id), download: "" }, "⭳ Labels for Raven and training")),
+      h("div", { class: "controls" }, reviewerField(this.ctx, () => this.restart()), field("Classes", classes), field("Order", this.order()), this.autoplay(), h("a", { class: "button", href: api.exported(this.ctx.place.id), download: "" }, "↓ Labels for Raven and training")),
       h(
         "div",
         { class: "review-grid" },
@@ -48,6 +48,21 @@ class Review {
   close() {
     removeEventListener("keydown", this.onKey);
     this.handle?.close();
+  }
+
+  /** Two people who judge the same can be compared. */
+  order() {
+    const options = [["", "not judged yet first"], ["true", "second look: judged by others first"]];
+    return select(options, "", (value) => {
+      this.double = value;
+      this.restart();
+    });
+  }
+
+  /** Whether each is played as soon as it is there. */
+  autoplay() {
+    this.box = h("input", { type: "checkbox", checked: this.ctx.recall("autoplay", "no") === "yes", onchange: () => this.ctx.remember("autoplay", this.box.checked ? "yes" : "no") });
+    return h("label", { class: "check" }, this.box, " play each at once");
   }
 
   get row() {
@@ -92,7 +107,7 @@ class Review {
 
   async fetch() {
     if (this.row && !this.row.judged) this.skipped = [...this.skipped, this.row.id].slice(-MOST_SKIPPED);
-    const found = await api.next(this.ctx.place.id, { reviewer: reviewer(this.ctx) || "-", label: this.label, skip: this.skipped });
+    const found = await api.next(this.ctx.place.id, { reviewer: reviewer(this.ctx) || "-", label: this.label, skip: this.skipped, double: this.double ?? "" });
     this.told = found;
     this.drawProgress(found.progress ?? []);
     if (!found.row) return this.done();
@@ -123,8 +138,9 @@ class Review {
     this.handle = null;
     this.verdicts.hide();
     const left = this.told?.left;
-    this.state.textContent = Number.isFinite(left) ? `${format.plural(left, "detection")} left${this.row.why ? ` · chosen because: ${this.row.why}` : ""}` : "";
+    this.state.textContent = Number.isFinite(left) ? `${format.plural(left, "detection")} left` : "";
     this.handle = await openClip(this.clip, this.row, this.ctx, { height: innerWidth < 700 ? 200 : 320 });
+    if (this.box.checked) this.handle.toggle();
   }
 
   judged(row, { verdict }) {

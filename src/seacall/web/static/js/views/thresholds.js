@@ -12,7 +12,8 @@ const BASIS = {
 };
 
 export async function show(root, ctx) {
-  const { rows } = await api.thresholds(ctx.place.id);
+  const found = (await api.thresholds(ctx.place.id)).rows;
+  const rows = found.toSorted((a, b) => most(b) - most(a)); // what was heard comes first
   const list = h("div", { class: "cards" }, rows.map((row) => h("section", { class: "card" }, card(row, ctx))));
   root.replaceChildren(
     h("h1", {}, "Thresholds"),
@@ -21,9 +22,17 @@ export async function show(root, ctx) {
   );
 }
 
-/** What is known at a threshold: the last point that is not above it. */
+const most = (row) => Math.max(0, ...row.points.map((one) => one.n));
+
+/** What is known at a threshold: at a point, or on the line between two. */
 function pointAt(points, threshold) {
-  return points.findLast((one) => one.threshold <= threshold + 1e-9) ?? points[0] ?? null;
+  const below = points.findLast((one) => one.threshold <= threshold + 1e-9);
+  const above = points.find((one) => one.threshold > threshold + 1e-9);
+  if (!below) return { ...points[0], exact: true }; // nothing was kept below
+  if (!above || threshold - below.threshold < 1e-6) return { ...below, exact: threshold - below.threshold < 1e-6 };
+  const x = (threshold - below.threshold) / (above.threshold - below.threshold);
+  const mix = (name) => (below[name] === null || above[name] === null ? null : below[name] + x * (above[name] - below[name]));
+  return { n: Math.round(mix("n")), per_hour: mix("per_hour"), exact: false };
 }
 
 function card(row, ctx) {
@@ -40,16 +49,17 @@ function card(row, ctx) {
     slider.setAttribute("aria-valuetext", at.toFixed(2));
     text.replaceChildren(...effect(row, at));
     save.disabled = Math.abs(at - (row.threshold ?? row.default)) < 1e-9;
-    saved.textContent = save.disabled ? (row.threshold === row.default || row.threshold === null ? "in force: the model's own" : "in force: yours") : "not saved";
+    saved.textContent = save.disabled ? (row.threshold === null ? "in force: the model's own" : "in force: yours") : "not saved";
   };
   const keep = (threshold) => async () => {
     try {
       const answer = await api.setThreshold(ctx.place.id, row.label, threshold);
-      row.threshold = answer?.threshold ?? threshold ?? row.default;
-      number.value = Number(row.threshold).toFixed(2);
-      slider.value = row.threshold;
+      Object.assign(row, answer.rows.find((one) => one.label === row.label));
+      const now = row.threshold ?? row.default;
+      number.value = Number(now).toFixed(2);
+      slider.value = now;
       draw();
-      say(`Threshold of ${format.named(row.label)}: ${Number(row.threshold).toFixed(2)}`);
+      say(`Threshold of ${format.named(row.label)}: ${Number(now).toFixed(2)}`);
     } catch (error) {
       say(`Not saved: ${error.message}`, { bad: true });
     }
@@ -63,12 +73,11 @@ function card(row, ctx) {
 }
 
 function effect(row, at) {
-  const all = row.points.length ? Math.max(...row.points.map((one) => one.n)) : 0;
-  const point = pointAt(row.points, at);
-  if (!point) return ["No detections of this class yet."];
-  const n = at < row.points[0].threshold ? all : point.n;
-  const alarms = point.per_hour === null || point.per_hour === undefined ? "false alarms per hour not known" : `about ${rateText(point.per_hour)}`;
-  return [h("strong", {}, alarms), h("br"), `${format.count(n)} of ${format.plural(all, "detection")} shown, ${format.count(all - n)} hidden`];
+  const all = most(row);
+  if (!all) return ["No detections of this class yet."];
+  const { n, per_hour, exact } = pointAt(row.points, at);
+  const alarms = per_hour === null ? "false alarms per hour not known" : `about ${rateText(per_hour)}`;
+  return [h("strong", {}, alarms), h("br"), `${exact ? "" : "about "}${format.count(n)} of ${format.plural(all, "detection")} shown, ${format.count(all - n)} hidden`];
 }
 
 /** Small rates are better said per day. */
