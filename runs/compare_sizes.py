@@ -47,7 +47,7 @@ from seacall.models.network import save_model
 from seacall.training import DistillSettings, TrainSettings
 
 MOST_CALIBRATED = 200
-TUNING = TrainSettings(epochs=15, learning_rate=5e-4, schedule="cosine")
+TUNING = TrainSettings(epochs=8, learning_rate=5e-4, schedule="cosine")
 """Of pruned and of quantised students: answers of the whole one, no labels."""
 WAYS = ("float32", "float16", "int8", "keep 75 %", "keep 50 %", "keep 25 %")
 MORE = ("int8, simulated clips", "qat", "keep 100 %", "litert-int8", "keep 50 %, int8")

@@ -60,7 +60,7 @@ def with_card(**changes: object) -> Callable[[onnx.ModelProto], None]:
         (scaled("log_mel.bands.gains", 1.01), "logits differ"),
         (scaled("log_mel.spectra.window", 0.99), "logits differ"),
         (scaled("features.bands.gains", 1.05), "logits differ"),
-        (scaled("scores/slopes", 1.1), "scores differ"),
+        (scaled("calibrated.slopes", 1.1), "scores differ"),
         (with_card(thresholds={}), "thresholds differ"),
         (with_card(unknown={"method": "none", "lowest_event_db": 9}), "rules for unkn"),
     ],

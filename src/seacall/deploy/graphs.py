@@ -11,6 +11,7 @@ import torch
 from onnx import compose
 from torch import Tensor, nn
 
+from seacall.deploy.answer_graph import ScoresAndAnswer
 from seacall.deploy.committee_graph import committee_graph
 from seacall.deploy.conditioner_graph import Conditioner
 from seacall.deploy.exported import ExportResult, ExportSettings, size_of
@@ -22,7 +23,7 @@ from seacall.models.checkpoint import ONNX_NAME, Card, checked_file, read_card
 from seacall.models.file_card import FileDescription, metadata_of
 from seacall.models.network import load_network, save_model
 
-OUTPUTS = ("logits", "scores", "features", "log_mel")
+OUTPUTS = ("logits", "scores", "answer", "features", "log_mel")
 """Of a graph that takes waveforms, in this order."""
 _INT8_NODES = {"QuantizeLinear", "QLinearConv", "DynamicQuantizeLinear", "ConvInteger"}
 
@@ -94,7 +95,9 @@ def export_waveform(model: Path, out: Path, settings: ExportSettings) -> ExportR
     return ExportResult("onnx", out, size_of(out))
 
 
-def waveform_graph(network: Any, card: Card, settings: ExportSettings) -> Any:
+def waveform_graph(
+    network: Any, card: Card, settings: ExportSettings, *, answered: bool = True
+) -> Any:
     """Put front end and calibration around a network.
 
     Parameters
@@ -102,6 +105,9 @@ def waveform_graph(network: Any, card: Card, settings: ExportSettings) -> Any:
     network
         ONNX model with inputs ``log_mel`` and ``features`` and the output ``logits``,
         float or quantised.
+    answered
+        Whether thresholds and the rule for unknown are in the graph too. A committee's
+        rule needs its members' scores, which no graph gives.
 
     Returns
     -------
@@ -119,6 +125,8 @@ def waveform_graph(network: Any, card: Card, settings: ExportSettings) -> Any:
     )
     network = _with_versions_of(front_end, network)
     joined = _join(front_end, network, ("log_mel", "features"), "network/")
+    if answered and not card.members:
+        return _answered(joined, card)
     return _scored(joined, card)
 
 
@@ -206,6 +214,23 @@ def _scored(graph: Any, card: Card) -> Any:
     )
     graph = _with_versions_of(scores, graph)
     return _join(graph, scores, ("logits",), "scores/")
+
+
+def _answered(graph: Any, card: Card) -> Any:
+    """Let calibrated scores and the answer follow from logits and log-mel."""
+    n_classes, front_end = len(card.labels), card.front_end
+    profile = front_end.profile
+    patches = (front_end.n_patches, profile.n_frames, profile.n_mels)
+    batch = torch.export.Dim("batch", min=1)
+    answer = onnx_graph(
+        ScoresAndAnswer(card).eval(),
+        (torch.zeros(2, n_classes), torch.zeros(2, *patches)),
+        inputs=["logits", "log_mel"],
+        outputs=["scores", "answer"],
+        dynamic_shapes=({0: batch}, {0: batch}),
+    )
+    graph = _with_versions_of(answer, graph)
+    return _join(graph, answer, ("logits", "log_mel"), "answer/")
 
 
 def _join(first: Any, second: Any, shared: tuple[str, ...], prefix: str) -> Any:

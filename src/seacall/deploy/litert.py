@@ -84,7 +84,7 @@ def _export(
     network = network_graph(model, card)
     description = described(card, ExportSettings(), takes=takes, network=network)
     if takes == "waveform":
-        graph = waveform_graph(network, card, ExportSettings())
+        graph = waveform_graph(network, card, ExportSettings(), answered=False)
         written = converted_to_litert(saved_model(graph, _waveform_shapes(card)))
     else:
         written = converted_to_litert(saved_model(network, _patch_shapes(card)))

@@ -116,7 +116,7 @@ class EventStrength(nn.Module):
         median = ordered[:, :, -1]
         if self.n_frames % 2 == 0:
             median = (median + ordered[:, :, -2]) / 2
-        smooth = torch.matmul(self.smoothing, db - median[:, None])
+        smooth = self.smoothed(db - median[:, None])
         n_cells = self.n_frames * db.shape[2]
         # The quantile lies between two cells; linear, as NumPy's.
         place = unknown.EVENT_SHARE * (n_cells - 1)
@@ -124,6 +124,10 @@ class EventStrength(nn.Module):
         loudest = torch.topk(smooth.reshape(-1, n_cells), n_cells - below, dim=1).values
         lower, upper = loudest[:, -1], loudest[:, max(n_cells - below - 2, 0)]
         return lower + (upper - lower) * (place - below)
+
+    def smoothed(self, db: Tensor) -> Tensor:
+        """Return the mean over 150 ms, shape ``(batch, n_frames, n_mels)``."""
+        return torch.matmul(self.smoothing, db)
 
 
 def _is_silent(db: Tensor) -> Tensor:

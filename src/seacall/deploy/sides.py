@@ -38,6 +38,8 @@ class Answers:
     """Shape ``(n, 18)``."""
     log_mel: Float32 | None = None
     """Shape ``(n, n_patches, n_frames, n_mels)``."""
+    answer: NDArray[np.int64] | None = None
+    """Class that is answered in the end, where a file says so itself, ``(n,)``."""
 
 
 class Side(Protocol):
@@ -178,7 +180,7 @@ class LiteRtSide:
         """Answer clips; see :class:`Side`."""
         if self.file.takes == "waveform":
             rows = [self._classifier.outputs({"waveform": y[None]}) for y in clips]
-            names = [one.name for one in fields(Answers)]
+            names = [one.name for one in fields(Answers) if one.name in rows[0]]
             return Answers(
                 **{name: np.concatenate([row[name] for row in rows]) for name in names}
             )

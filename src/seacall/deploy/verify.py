@@ -168,6 +168,8 @@ def _answered(
 
 def _decision(answers: Answers, y: Float32, side: Side) -> str:
     card = side.card
+    if answers.answer is not None:  # what users of the file alone would be told
+        return card.labels[int(answers.answer[0])]
     log_mel = answers.log_mel
     if log_mel is None and side.file.conditioned:
         log_mel = clip_inputs(y, card.front_end).log_mel[None]
@@ -208,7 +210,7 @@ def _joined(parts: Sequence[Answers]) -> Answers:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else np.concatenate(values)
 
-    return Answers(*map(whole, ("logits", "scores", "features", "log_mel")))
+    return Answers(*map(whole, ("logits", "scores", "features", "log_mel", "answer")))
 
 
 def _differences(a: Answers, b: Answers, names: Sequence[str]) -> dict[str, Difference]:
