@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 
+from seacall.errors import SettingsError
 from seacall.live.journal import Journal
+from seacall.live.judged import keep_accepted
 from seacall.live.settings import SnippetSettings
 
 GB = 10**9
+
+Log = logging.getLogger("seacall.live")
 _LEAST = """
 SELECT id, audio, audio_bytes FROM detections WHERE audio IS NOT NULL AND kept = 0
 ORDER BY CAST(score * 10 AS INTEGER), changed_us LIMIT 20
@@ -19,8 +24,8 @@ class Budget:
     """Decides which sound goes so that new sound has room.
 
     Those of the lowest score go first (in tenths), of these the oldest. Sound of
-    detections that are marked as kept never goes; if only such is left, nothing new is
-    written.
+    detections that are marked as kept, and of those that a reviewer accepted or
+    corrected, never goes; if only such is left, nothing new is written.
 
     Parameters
     ----------
@@ -59,6 +64,8 @@ class Budget:
 
     def _shrink_to(self, n_bytes: float) -> bool:
         over = self.used() - n_bytes
+        if over > 0 and not self._look_at_reviews():
+            return False
         while over > 0:
             rows = self._journal.rows(_LEAST)
             if not rows:
@@ -67,6 +74,15 @@ class Budget:
                 if over > 0:
                     self._drop(int(row["id"]), str(row["audio"]))
                     over -= row["audio_bytes"]
+        return True
+
+    def _look_at_reviews(self) -> bool:
+        """Mark what reviewers accepted; False: it cannot be told, so nothing goes."""
+        try:
+            keep_accepted(self._journal)
+        except SettingsError as error:
+            Log.warning("%s", error)
+            return False
         return True
 
     def _drop(self, number: int, name: str) -> None:

@@ -15,9 +15,11 @@ from typing import Any
 from seacall.errors import SettingsError
 from seacall.labels import clean_label
 from seacall.live.journal import now_us
+from seacall.live.judged import NOTEBOOK_NAME
 from seacall.review.nouns import ANSWERS, Answer, Target, Verdict
 
-NOTEBOOK_NAME = "review.sqlite"
+__all__ = ["NOTEBOOK_NAME", "Notebook", "named"]
+
 LONGEST_NAME = 80
 """Characters of a reviewer's name."""
 LONGEST_NOTE = 2000
