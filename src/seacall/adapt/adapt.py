@@ -11,31 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seacall.adapt.choose import Chosen, choose
+from seacall.adapt.choose import Chosen
 from seacall.adapt.clips import Heard, read_clips
-from seacall.adapt.graft import joined_layer, read_last_layer, write_model
+from seacall.adapt.graft import read_last_layer, write_model
 from seacall.adapt.guards import Guards, choose_thresholds, measure
-from seacall.adapt.heads import HEADS, Layer
-from seacall.adapt.lesson import (
-    Material,
-    Part,
-    background_part,
-    bank_part,
-    calls_part,
-    clips_part,
-    material,
-)
-from seacall.adapt.others import background, simulated_calls
+from seacall.adapt.heads import HEADS
+from seacall.adapt.lesson import Material
 from seacall.adapt.plan import Plan, plan_classes
 from seacall.adapt.proof import prove
 from seacall.adapt.remarks import limits_of, remarks_on
 from seacall.adapt.settings import AdaptSettings
+from seacall.adapt.teach import Taught, behind_trunk, teach
 from seacall.adapt.tested import measure_test
+from seacall.adapt.work import Work
 from seacall.data.manifest import Failure
 from seacall.errors import SettingsError
 from seacall.files import written_whole
 from seacall.labels import UNKNOWN
-from seacall.models.bank import bank_of, read_bank, write_bank
+from seacall.models.bank import Bank, bank_of, write_bank
 from seacall.models.calibrated import calibrated
 from seacall.models.checkpoint import (
     CARD_NAME,
@@ -46,15 +39,13 @@ from seacall.models.checkpoint import (
     read_card,
     write_card,
 )
-from seacall.models.embedding import Embedder, load_embedder
+from seacall.models.embedding import load_embedder
 from seacall.models.shipped import shipped_folder
 
 Float64 = NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
 
 REPORT_NAME = "adapt.json"
-_N_CALLS = 2
-"""Simulated calls of each species, where the old classes are not known otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +146,7 @@ def adapt(
     """
     model = model or shipped_folder()
     _refuse(out, model, settings)
-    embedder = load_embedder(model)
+    embedder = behind_trunk(model) if settings.fine_tune else load_embedder(model)
     last = read_last_layer(model, embedder.card)
     tested = None
     if test is not None:
@@ -170,11 +161,15 @@ def adapt(
         tell=lambda k, n: tell("clips", k, n),
     )
     plan = plan_classes(embedder.card.labels, heard.labels, mode=settings.mode)
-    work = _Work(model, embedder, last, plan, settings, old, negatives)
+    work = Work(model, embedder, last, plan, settings, old, negatives)
     found, measured_on = work.material(heard)
-    chosen = choose(found.lesson, found.groups, heads=settings.heads or tuple(HEADS))
+    taught = teach(work, found)
+    found, chosen = taught.found, taught.chosen
     card, guards = _judged(work, found, chosen, measured_on)
-    remarks = remarks_on(heard, plan, chosen, guards, embedder.card, settings)
+    remarks = [
+        *taught.remarks,
+        *remarks_on(heard, plan, chosen, guards, embedder.card, settings),
+    ]
     card = card.model_copy(
         update={
             "deployments": tuple(sorted({*card.deployments, *heard.deployments()})),
@@ -182,8 +177,7 @@ def adapt(
             "metrics": {"adapted": guards.as_dict(), "before": embedder.card.metrics},
         }
     )
-    layer = joined_layer(last, plan, work.undone(chosen.layer))
-    card = _written(work, card, layer, heard, out)
+    card = _written(work, card, taught, taught.seen(heard), out)
     result = Adapted(
         out,
         card,
@@ -192,7 +186,7 @@ def adapt(
         guards,
         tuple(remarks),
         heard.failures,
-        measure_test(card, layer, tested) if tested else None,
+        measure_test(card, taught.layer, taught.seen(tested)) if tested else None,
     )
     text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False)
     with written_whole(out / REPORT_NAME) as part:
@@ -221,79 +215,8 @@ def _refuse(out: Path, model: Path, settings: AdaptSettings) -> None:
 _ADAPTABLE = ("AudioTransformerStudent", "VGGishTeacher", "EfficientATTeacher")
 
 
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """A model and what it is to learn."""
-
-    model: Path
-    embedder: Embedder
-    last: Layer
-    plan: Plan
-    settings: AdaptSettings
-    old: Path | None
-    negatives: Path | None
-
-    @property
-    def calibration(self) -> Calibration:
-        """The old one, where its classes stay."""
-        if self.settings.mode == "only":
-            return Calibration()
-        return self.embedder.card.calibration
-
-    def material(self, heard: Heard) -> tuple[Material, dict[str, str]]:
-        """Join the user's clips with the background and the old classes' sounds."""
-        rest = background(
-            self.embedder,
-            self.negatives,
-            n_noises=self.settings.n_noises,
-            seed=self.settings.seed,
-        )
-        parts = clips_part(heard, self.plan, self.calibration)
-        measured_on = {"background": rest.what}
-        parts.append(background_part(rest, self.plan, self.calibration))
-        old, measured_on["old"] = self._old_parts()
-        return material([*parts, *old], self.plan), measured_on
-
-    def _old_parts(self) -> tuple[list[Part], str]:
-        """Return what the new classes must leave alone, the best that is at hand."""
-        rng = np.random.default_rng(self.settings.seed)
-        if self.old is not None:
-            kept = read_clips(self.old, self.embedder)
-            parts = clips_part(kept, self.plan, self.calibration)
-            parts = [part for part in parts if part.kind == "old"]
-            if parts:
-                n = sum(len(part.targets) for part in parts)
-                return parts, f"{n} clips of {self.old}"
-        bank = read_bank(
-            self.model, self.embedder.card, length=self.last.weight.shape[1]
-        )
-        if bank is not None and self.plan.fixed:
-            part = bank_part(
-                bank,
-                self.last,
-                self.plan,
-                self.calibration,
-                rng=rng,
-                n_each=self.settings.n_drawn,
-            )
-            if part is not None:
-                return [
-                    part
-                ], f"{len(part.targets)} embeddings drawn around the classes"
-        calls = simulated_calls(
-            self.embedder, but=self.plan.new, n_each=_N_CALLS, seed=self.settings.seed
-        )
-        return [calls_part(calls, self.plan, self.calibration)], calls.what
-
-    def undone(self, layer: Layer) -> Layer:
-        """Return a layer's plain logits, which the old calibration is applied to."""
-        if self.calibration.method in ("temperature", "vector"):
-            return layer.scaled(self.calibration.temperature, np.zeros(len(layer.bias)))
-        return layer
-
-
 def _judged(
-    work: _Work, found: Material, chosen: Chosen, measured_on: dict[str, str]
+    work: Work, found: Material, chosen: Chosen, measured_on: dict[str, str]
 ) -> tuple[Card, Guards]:
     """Choose thresholds, measure what comes of them, and write both into the card."""
     plan, card, settings = work.plan, work.embedder.card, work.settings
@@ -310,7 +233,7 @@ def _judged(
     if settings.mode == "only":
         rule = UnknownRule(lowest_event_db=card.unknown.lowest_event_db)
         card = card.model_copy(update={"unknown": rule})
-    scores = _scores(work, found, chosen.held_out, card.calibration)
+    scores = _scores(work, found, chosen, card.calibration)
     chosen_thresholds = choose_thresholds(
         scores, found, plan, most_false=settings.most_false
     )
@@ -327,10 +250,11 @@ def _judged(
 
 
 def _scores(
-    work: _Work, found: Material, held_out: Float64, calibration: Calibration
+    work: Work, found: Material, chosen: Chosen, calibration: Calibration
 ) -> Float64:
     """Return calibrated scores in the order of the final classes."""
-    both = np.hstack([found.lesson.fixed, held_out])[:, work.plan.in_order()]
+    fixed = found.lesson.fixed if chosen.fixed is None else chosen.fixed
+    both = np.hstack([fixed, chosen.held_out])[:, work.plan.in_order()]
     if calibration.method in ("temperature", "vector"):
         calibration = Calibration()  # what was fixed is calibrated already
     return calibrated(both, calibration).astype(np.float64)
@@ -352,27 +276,29 @@ def _calibration(card: Card, plan: Plan, old: Calibration) -> Calibration:
     return old.model_copy(update={"slopes": slopes, "offsets": moved(old.offsets, 0.0)})
 
 
-def _written(work: _Work, card: Card, layer: Layer, heard: Heard, out: Path) -> Card:
+def _written(work: Work, card: Card, taught: Taught, heard: Heard, out: Path) -> Card:
     """Write the folder: model, card, where classes lie, and the proof."""
-    card = write_model(work.model, card, layer, out)
-    write_bank(out, _bank(work, heard))
-    report = prove(work.model, out, work.plan, layer)
+    card = write_model(work.model, card, taught.layer, out, layers=taught.layers)
+    write_bank(out, _bank(work, heard, moved=taught.layers is not None))
+    report = prove(
+        work.model, out, work.plan, taught.layer, moved=taught.layers is not None
+    )
     with written_whole(out / VERIFY_NAME) as part:
         part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return write_card(out, card)
 
 
-def _bank(work: _Work, heard: Heard) -> Any:
+def _bank(work: Work, heard: Heard, *, moved: bool) -> Bank:
     """Return where all classes lie: the old ones' places are kept, if known."""
     plan = work.plan
     rows = [k for k, label in enumerate(heard.labels) if label in plan.labels]
     targets = np.array([plan.labels.index(heard.labels[k]) for k in rows], np.int64)
     own = bank_of(heard.embeddings[rows], targets, n_classes=len(plan.labels))
-    old = read_bank(work.model, work.embedder.card, length=work.last.weight.shape[1])
-    if old is None:
+    old = work.bank()
+    if old is None or moved:
         return own
     means = own.means
     for k, label in enumerate(plan.labels):
         if label in plan.fixed and label in plan.old:
             means[k] = old.means[plan.old.index(label)]
-    return type(old)(means, old.factor, old.rest)
+    return Bank(means, old.factor, old.rest)

@@ -32,6 +32,9 @@ class Chosen:
     """Of each head that was tried: mean cross-entropy of what was held out, nats."""
     n_folds: int
     """0: nothing could be held out."""
+    fixed: Float64 | None = None
+    """Logits of the fixed classes, held out likewise, ``(n, n_fixed)``, where they were
+    trained too; None: they are what they were."""
 
 
 def fold_numbers(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from seacall.models.checkpoint import (
     WEIGHTS_NAME,
     Card,
     checked_file,
+    read_card,
     write_card,
 )
 from seacall.models.embedding_graph import LOGITS, last_layer, with_embedding
@@ -49,7 +49,9 @@ def joined_layer(old: Layer, plan: Plan, new: Layer) -> Layer:
     )
 
 
-def write_model(source: Path, card: Card, layer: Layer, out: Path) -> Card:
+def write_model(
+    source: Path, card: Card, layer: Layer, out: Path, *, layers: Any = None
+) -> Card:
     """Write a model folder with another last layer; all else is the source's.
 
     Where torch is installed and the source has its weights, the new folder has both
@@ -63,6 +65,8 @@ def write_model(source: Path, card: Card, layer: Layer, out: Path) -> Card:
         Of the new model.
     layer
         From embeddings to the logits of the card's classes.
+    layers
+        A student's layers before that, trained anew (torch); None: as they are.
 
     Returns
     -------
@@ -70,15 +74,13 @@ def write_model(source: Path, card: Card, layer: Layer, out: Path) -> Card:
         With the sizes and sha256 of what was written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    from seacall.models.checkpoint import read_card
-
     old = read_card(source)
     n_parameters = old.n_parameters + (len(card.labels) - len(old.labels)) * (
         layer.weight.shape[1] + 1
     )
     card = card.model_copy(update={"n_parameters": max(n_parameters, 0)})
     if _by_torch(old):
-        return _write_by_torch(source, card, layer, out)
+        return _write_by_torch(source, card, layer, out, layers)
     model = _graph(source, old)
     _replace_layer(model, layer)
     (out / ONNX_NAME).write_bytes(model.SerializeToString(deterministic=True))
@@ -158,7 +160,9 @@ def _last_linear(network: Any, n_classes: int) -> Any:
     return next(m for m in reversed(layers) if m.out_features == n_classes)
 
 
-def _write_by_torch(source: Path, card: Card, layer: Layer, out: Path) -> Card:
+def _write_by_torch(
+    source: Path, card: Card, layer: Layer, out: Path, layers: Any
+) -> Card:
     import torch
 
     from seacall.models.network import build_network, load_network, save_model
@@ -171,15 +175,11 @@ def _write_by_torch(source: Path, card: Card, layer: Layer, out: Path) -> Card:
     state[f"{name}.weight"] = torch.from_numpy(layer.weight.astype(np.float32))
     state[f"{name}.bias"] = torch.from_numpy(layer.bias.astype(np.float32))
     wanted.load_state_dict(state)
+    if layers is not None:
+        wanted.get_submodule("embedding").load_state_dict(layers.state_dict())
     written = save_model(wanted.eval(), out, card)
     if card.takes == "waveform" or importlib.util.find_spec("onnx") is None:
         return written
     from seacall.learn.export import export_onnx
 
     return export_onnx(out)
-
-
-def copy_beside(source: Path, out: Path, name: str) -> None:
-    """Copy a file that the old folder has beside its model, if it has it."""
-    if (source / name).is_file():
-        shutil.copyfile(source / name, out / name)

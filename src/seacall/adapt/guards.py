@@ -103,7 +103,7 @@ class Guards:
                 (one.false_background, self.n_background, "the background"),
                 (one.false_old, self.n_old, "other classes"),
             ):
-                if of and n / of > most_false:
+                if n > n_allowed(of, most_false):
                     yield (
                         f"{one.label}: {n / of:.1%} of {what} is answered with it, "
                         f"more than {most_false:.0%}, even from a score of "
@@ -119,6 +119,15 @@ class Guards:
                 f"wrong answers about new classes have a mean score of "
                 f"{self.sure_when_wrong:.2f}: do not read scores as certainty"
             )
+
+
+def n_allowed(n: int, share: float) -> int:
+    """Return how many of n clips may be taken for a class.
+
+    Rounded down: with few clips, none. On deployments never heard it is several times
+    as many (docs/adapt.md).
+    """
+    return int(share * n)
 
 
 def choose_thresholds(
@@ -146,7 +155,7 @@ def choose_thresholds(
             t
             for t in _STEPS
             if all(
-                np.sum(x >= t) / n <= most_false
+                np.sum(x >= t) <= n_allowed(n, most_false)
                 for x, n in zip(others, sizes, strict=True)
             )
         ]

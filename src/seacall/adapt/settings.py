@@ -22,6 +22,9 @@ class AdaptSettings(Settings):
     heads: tuple[str, ...] = ()
     """Heads to choose from, by name; empty: all. The first one is taken where nothing
     can be held out."""
+    fine_tune: bool = False
+    """Train the layers behind a student's trunk too, with the old model as teacher;
+    kept only where it does better on what was held out. Needs torch."""
     most_false: float = Field(default=0.01, gt=0, lt=1)
     """Share of the background, and of other classes' clips, that may be answered with
     a new class: its threshold is raised until it is no more."""

@@ -14,8 +14,8 @@ from seacall.adapt.heads import Lesson
 Float64 = NDArray[np.float64]
 
 _SLOPE_PRIOR = 0.1
-"""Weight of the slope's squared logarithm, in clips: it decides only where the clips say
-nothing about how steep the curve is."""
+"""Weight of the slope's squared logarithm, in clips: it decides only where the clips
+say nothing about how steep the curve is."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,6 +68,14 @@ def adapt(
         Path | None,
         typer.Option(help="Labelled clips to measure on; copies are not learned from."),
     ] = None,
+    fine_tune: Annotated[
+        bool,
+        typer.Option(
+            "--fine-tune",
+            help="Train a student's last layers too where that does better on what was "
+            "held out; needs torch.",
+        ),
+    ] = False,
     most_false: Annotated[
         float | None,
         typer.Option(
@@ -98,6 +106,7 @@ def adapt(
             "mode": mode,
             "label_column": label_column,
             "most_false": most_false,
+            "fine_tune": fine_tune or None,
             "seed": seed,
         },
     )
