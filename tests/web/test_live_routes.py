@@ -116,7 +116,7 @@ def test_hello_recent_and_health_come_first(station_folder):
 
 def test_what_is_heard_is_seen_and_nothing_is_lost(tmp_path):
     """A recording in real time, twice as fast: its spectrum and detections, whole."""
-    path = record(tmp_path / served.NAME, 16.0)
+    path = record(tmp_path / served.NAME, 11.0)
     run = ListenRun(threshold=("0.05",), speed=2.0)
     stop = threading.Event()
     listening = threading.Thread(
@@ -133,7 +133,7 @@ def test_what_is_heard_is_seen_and_nothing_is_lost(tmp_path):
             served.served(served.places_of(tmp_path / "st")) as server,
             server.watch("st") as viewer,
         ):
-            while listening.is_alive() or levels == 0 or len(columns) < 150:
+            while listening.is_alive() or levels == 0 or len(columns) < 100:
                 message = json.loads(viewer.recv(timeout=20))
                 if message["type"] == "spectrum":
                     first_s = message["start_s"] if first_s is None else first_s

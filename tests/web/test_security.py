@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from seacall.errors import SettingsError
 from seacall.settings import checked
-from seacall.web.security import cookie_value
+from seacall.web.security import cookie_of
 from seacall.web.settings import ServeSettings, is_local
 from seacall.web.tokens import token_in
 
@@ -39,6 +39,18 @@ def guarded(station_folder):
 def test_names_that_are_made_to_point_here_are_refused(local, host):
     assert local.get("/api/places", headers={"Host": host}).status_code in (400, 421)
     assert local.get("/", headers={"Host": host}).status_code in (400, 421)
+
+
+def test_a_token_where_none_is_asked_for_opens_nothing(local):
+    headers = {"Authorization": "Bearer anything", "Origin": "http://evil.example"}
+    assert httpx.post(local.url + UPLOAD, headers=headers).status_code == 403
+
+
+def test_two_servers_on_a_machine_keep_cookies_apart():
+    first, second = cookie_of(TOKEN), cookie_of(TOKEN + "x")
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+    assert TOKEN not in "".join(first)
 
 
 def test_two_hosts_are_refused(local):
@@ -118,8 +130,8 @@ def test_no_method_but_those_of_a_route(local):
         {"Authorization": "Bearer wrong"},
         {"Authorization": f"Basic {TOKEN}"},
         {"Authorization": "Bearer"},
-        {"Cookie": f"seacall={TOKEN}"},
-        {"Cookie": "seacall="},
+        {"Cookie": f"{cookie_of(TOKEN)[0]}={TOKEN}"},
+        {"Cookie": f"{cookie_of(TOKEN)[0]}="},
         {"Cookie": "a=b; ;;=\x7f"},
     ],
 )
@@ -144,7 +156,7 @@ def test_programs_show_the_token_and_need_no_origin(guarded):
 
 
 def test_a_wrong_bearer_is_not_helped_by_a_cookie(guarded):
-    headers = {"Authorization": "Bearer x", "Cookie": f"seacall={cookie_value(TOKEN)}"}
+    headers = {"Authorization": "Bearer x", "Cookie": "=".join(cookie_of(TOKEN))}
     assert guarded.get("/api/places", headers=headers).status_code == 401
 
 

@@ -53,7 +53,6 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
 """What every answer tells the browser."""
-COOKIE = "seacall"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/healthz"})
 """Whoever watches over servers need not know the token."""
@@ -132,7 +131,8 @@ class Guard:
                 "printed, or give the name with --name",
             )
         knows = self._knows_token(scope, headers)
-        if not self._same_site(scope, headers, by_program=_bearer(headers) is not None):
+        by_program = self._token is not None and _bearer(headers) is not None
+        if not self._same_site(scope, headers, by_program=by_program):
             return Refusal(403, "only this server's own page may ask for that")
         scope[KNOWN] = knows
         if knows or scope["path"] in _OPEN:
@@ -171,7 +171,8 @@ class Guard:
         given = _bearer(headers)
         if given is not None:
             return _same(given, self._token)
-        if _same(_cookie(headers), cookie_value(self._token)):
+        name, value = cookie_of(self._token)
+        if _same(_cookie(headers, name), value):
             return True
         return self._enters(scope, headers)
 
@@ -187,10 +188,8 @@ class Guard:
     ) -> None:
         """Put the token into a cookie, and take it out of the address."""
         assert self._token is not None
-        cookie = (
-            f"{COOKIE}={cookie_value(self._token)}; HttpOnly; SameSite=Strict; "
-            f"Path=/; Max-Age={_DAYS_30}"
-        )
+        kept = "=".join(cookie_of(self._token))
+        cookie = f"{kept}; HttpOnly; SameSite=Strict; Path=/; Max-Age={_DAYS_30}"
         secure = "; Secure" if scope.get("scheme") == "https" else ""
         # Not by a redirect: it would count as coming from the site whose link was
         # followed, a mail say, and the cookie would not be sent.
@@ -199,9 +198,14 @@ class Guard:
         await answer(scope, receive, send)
 
 
-def cookie_value(token: str) -> str:
-    """Return what the cookie holds: it opens this server, and tells no token."""
-    return sha256(b"seacall cookie " + token.encode()).hexdigest()
+def cookie_of(token: str) -> tuple[str, str]:
+    """Return name and value of the cookie: it opens this server, and tells no token.
+
+    The name differs by token: cookies do not know ports, and a machine may have two
+    servers.
+    """
+    digest = sha256(b"seacall cookie " + token.encode()).hexdigest()
+    return f"seacall_{digest[:8]}", digest[8:]
 
 
 def _own_names(settings: ServeSettings) -> frozenset[str]:
@@ -233,12 +237,12 @@ def _bearer(headers: Headers) -> str | None:
     return value.strip() if kind.lower() == "bearer" else None
 
 
-def _cookie(headers: Headers) -> str:
+def _cookie(headers: Headers, name: str) -> str:
     try:
         cookies = SimpleCookie(headers.get("cookie", ""))
     except CookieError:
         return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+    return cookies[name].value if name in cookies else ""
 
 
 def _same(given: str, right: str) -> bool:

@@ -133,6 +133,7 @@ def server_for(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
         ws_per_message_deflate=False,
         loop="asyncio",
         log_config=None,
+        log_level="error",  # strangers could fill the log with warnings
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -11,7 +11,7 @@ from typing import Any
 
 from seacall.live.journal import Journal, now_us, time_us
 from seacall.live.spectrum import ring_path
-from seacall.live.status import STATUS_NAME
+from seacall.live.status import STATUS_NAME, metrics_text
 
 ALIVE_S = 30.0
 """A station writes how it is every 2 s; after so long without it is not alive."""
@@ -71,9 +71,8 @@ class StationView:
         try:
             text = (self.folder / STATUS_NAME).read_text(encoding="utf-8")
             found = json.loads(text)
-            datetime.fromisoformat(found["time"])
-            sources = found["sources"].values()
-            return found if all("alive" in one for one in sources) else None
+            metrics_text(found)  # another version may have written it
+            return dict(found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

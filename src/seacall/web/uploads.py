@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import shutil
 import sys
@@ -183,7 +184,7 @@ class Uploads:
                 if n_bytes - checked >= _FREE_CHECKED:
                     checked = n_bytes
                     self._check_room(0)
-            await asyncio.to_thread(_put, stream, bytes(waiting))
+            await asyncio.to_thread(_put, stream, bytes(waiting), last=True)
 
     async def _look_at(self, part: Path, name: str) -> None:
         """Open it, in another process."""
@@ -294,9 +295,11 @@ def _new_id() -> str:
     return f"{time.time_ns():x}{secrets.token_hex(4)}"
 
 
-def _put(stream: BinaryIO, data: bytes) -> None:
+def _put(stream: BinaryIO, data: bytes, *, last: bool = False) -> None:
     try:
         stream.write(data)
-        stream.flush()
+        if last:  # what was taken outlives a power cut
+            stream.flush()
+            os.fsync(stream.fileno())
     except OSError as error:
         raise HTTPException(507, f"cannot be written ({error.strerror})") from error
