@@ -10,7 +10,7 @@ import typer
 
 from seacall.cli.console import Console, print_result
 from seacall.cli.options import Json, Quiet, Verbose, console_for
-from seacall.errors import SettingsError, require
+from seacall.errors import SettingsError
 
 if TYPE_CHECKING:
     from seacall.search.batch import Pick
@@ -88,8 +88,10 @@ def search(
     console = console_for(quiet=quiet, verbose=verbose)
     _check(like, unlike, next_, labels, n, build=build)
     _check_out(out, batch=next_ is not None)
-    require("usearch", "search")
     from seacall.search.find import Wanted, find_like, open_indexes
+    from seacall.search.graph import opened_usearch
+
+    opened_usearch()
 
     if min_score > max_score:
         raise SettingsError(f"--min-score {min_score} is above --max-score {max_score}")

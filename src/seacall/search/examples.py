@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -110,7 +111,8 @@ class Examples:
             If it has to be embedded and the model is not at hand.
         """
         named = parse(text)
-        if named.stretch_s is not None and (found := self._in_runs(named)) is not None:
+        found = self._in_runs(named)
+        if found is not None:
             return found
         path = location(named.place)
         if "://" not in named.place and not path.is_file():
@@ -121,12 +123,13 @@ class Examples:
         return self._embedded(named, path)
 
     def _in_runs(self, named: Named) -> Example | None:
-        """Return the clips of a run that a stretch covers; None: no such recording."""
-        assert named.stretch_s is not None  # for the type checker
+        """Return the clips of a run that are named; None: no such recording."""
         found = [
             (position, number, path)
             for position, index in enumerate(self._indexes)
             for number, path in _recordings(index, named.place)
+            # A whole file that only shares its name with a recording is a file.
+            if named.stretch_s is not None or str(path) == named.place
         ]
         if not found:
             return None
@@ -135,7 +138,8 @@ class Examples:
             raise SettingsError(f"{named.text}: could be {several}; name one of them")
         position, number, path = found[0]
         index = self._indexes[position]
-        rows = covered(index, number, *named.stretch_s)
+        rows = covered(index, number, *(named.stretch_s or (0.0, math.inf)))
+        _require_one_call(named, path, int(rows.sum()))
         if not rows.any():
             raise SettingsError(
                 f"{named.text}: no clip of {path.name} lies there, or it is silent; "
@@ -161,12 +165,7 @@ class Examples:
         channel = classifier.card.front_end.clip.channel
         grid = ClipGrid.of(classifier.card.front_end)
         n_clips = grid.count(last - first, sample_rate=rate)
-        if n_clips > MOST_CLIPS:
-            raise SettingsError(
-                f"{named.text}: is {n_clips} clips long, and an example is one call; "
-                "name it as FILE@FROM-TO in seconds, such as "
-                f"{path.name}@12.5-17.5, at most {MOST_CLIPS} clips"
-            )
+        _require_one_call(named, path, n_clips)
         unit = Unit(path, rate, channel, segment, 0, 0, n_clips)
         tables = list(unit_tables(unit, classifier, grid=grid))
         return Example(named.text, _vectors(tables, named.text))
@@ -194,6 +193,15 @@ def covered(index: Index, number: int, start_s: float, end_s: float) -> Bools:
     found = np.zeros(len(rows), bool)
     found[among[enough]] = True
     return found
+
+
+def _require_one_call(named: Named, path: Path, n_clips: int) -> None:
+    if n_clips > MOST_CLIPS:
+        raise SettingsError(
+            f"{named.text}: is {n_clips} clips long, and an example is one call; name "
+            f"it as FILE@FROM-TO in seconds, such as {path.name}@12.5-17.5, at most "
+            f"{MOST_CLIPS} clips"
+        )
 
 
 def _recordings(index: Index, place: str) -> list[tuple[int, Path]]:

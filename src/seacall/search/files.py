@@ -21,6 +21,8 @@ FOLDER = "search"
 """Folder of the index, beside the ledger that it is made from."""
 HEADER = "index.json"
 FORMAT = 1
+NEEDED = frozenset({"rows", "vectors", "units"})
+"""Files that every index has; a large one has a graph too."""
 
 
 class FileMark(Settings):
@@ -77,6 +79,9 @@ def check_files(folder: Path, header: Header) -> None:
     SeacallError
         If one is missing or was changed.
     """
+    absent = NEEDED - set(header.files)
+    if absent:
+        raise SeacallError(f"{folder / HEADER}: names no {min(absent)}")
     for kind, mark in header.files.items():
         path = header.path(folder, kind)
         try:

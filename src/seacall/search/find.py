@@ -26,7 +26,10 @@ UNLIKE = 0.25
 """Share of the unlike that is taken from the like: Rocchio's rule. Measured on real
 calls against shares of 0.5 and 0.75, a logistic head and others; docs/search.md."""
 _TOUCH_S = 0.05
-"""Clips that lie no further apart are of one call."""
+"""Clips that lie no further apart may be of one call ..."""
+_SAME_CALL = 0.1
+"""... if their cosines to the examples differ by no more: else what lies between two
+calls would join them, and everything in the end."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,10 @@ def find_like(
     """
     if not like:
         raise SettingsError("nothing is named to look for; give --like CLIP.wav")
+    if both := set(like) & set(unlike):
+        raise SettingsError(
+            f"{min(both)}: is asked for and asked not to be found; leave one out"
+        )
     examples = Examples(indexes, model=model)
     liked = [examples.find(text) for text in like]
     unliked = [examples.find(text) for text in unlike]
@@ -270,7 +277,9 @@ def _joined(
         near = [
             span
             for span in by_place.setdefault(place, [])
-            if start_s <= span.end_s + _TOUCH_S and end_s >= span.start_s - _TOUCH_S
+            if start_s <= span.end_s + _TOUCH_S
+            and end_s >= span.start_s - _TOUCH_S
+            and span.similarity - similarity <= _SAME_CALL
         ]
         if not near:
             if len(spans) == n:

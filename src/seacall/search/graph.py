@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +76,7 @@ def build_graph(
     SeacallError
         If it cannot be written.
     """
-    usearch = require("usearch.index", "search")
+    usearch = opened_usearch()
     length = vectors.shape[1]
     index = usearch.Index(
         ndim=length,
@@ -107,7 +108,7 @@ def nearest_exactly(
     rows, cosines
         The ``k`` most alike, the most alike first.
     """
-    usearch = require("usearch.index", "search")
+    usearch = opened_usearch()
     kind = usearch.MetricKind.Cos
     rows, cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
     for first in range(0, len(vectors), _BLOCK):
@@ -129,9 +130,23 @@ def nearest_exactly(
     return every[order], values[order]
 
 
+def opened_usearch() -> Any:
+    """Import usearch.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    # Whichever of the two comes second must be usearch: ONNX Runtime 1.32 ends the
+    # process if it is imported after usearch 2.26.
+    importlib.import_module("onnxruntime")
+    return require("usearch.index", "search")
+
+
 def _opened(path: Path, *, n_rows: int, length: int, view: bool) -> Any:
     """Open a graph once its header says that it is the one that is meant."""
-    usearch = require("usearch.index", "search")
+    usearch = opened_usearch()
     try:
         about = usearch.Index.metadata(os.fspath(path))
         wanted = {
