@@ -25,6 +25,7 @@ from seacall.models.checkpoint import read_card, write_card
 from seacall.models.committee import pooled
 from seacall.models.committee_folder import plan_committee, write_committee
 from seacall.models.describe import describe
+from seacall.models.embedding import load_embedder
 from seacall.models.network import build_network, load_network, save_model
 from seacall.models.unknown import DISAGREED, disagreement, reasons_to_refuse
 
@@ -260,6 +261,16 @@ def test_members_of_different_profiles_each_hear_through_their_own(
     expected /= expected.sum(axis=1, keepdims=True)
     # Not to the last digit: the narrow one's filter starts anew with each clip.
     np.testing.assert_allclose(scores(committee), expected, atol=0.01)
+
+
+def test_its_embeddings_are_its_members_one_behind_the_other(members, committee):
+    x, embedder = inputs(3), load_embedder(committee)
+    own = [load_embedder(folder).embed(*x) for folder in members]
+    logits, found = embedder.both(*x)
+    np.testing.assert_allclose(found, np.concatenate(own, axis=1), atol=1e-5)
+    assert embedder.length == found.shape[1]
+    np.testing.assert_array_equal(logits, load_classifier(committee).logits(*x))
+    assert embedder.embed(x[0][:0], x[1][:0]).shape == (0, embedder.length)
 
 
 def test_a_recording_is_classified_by_it(committee, tmp_path):

@@ -75,6 +75,7 @@ def export_torchscript(
             f"write {out.with_suffix('.pt').name}"
         )
     card = card_with_patches(model)
+    refuse_committee(model, card, "a TorchScript file")
     description = described(
         card, settings, takes="waveform", network=network_graph(model, card)
     )
@@ -104,7 +105,6 @@ def torch_network(model: Path, card: Card) -> nn.Module:
     CheckpointError
         If the ONNX file is not one that the training wrote.
     """
-    refuse_committee(model, card, "a TorchScript file")
     if WEIGHTS_NAME in card.files:
         return load_network(model).eval()
     network = build_network(card.architecture, len(card.labels)).eval()

@@ -105,6 +105,38 @@ class Committee:
         )
 
 
+class CommitteeEmbedder(Committee):
+    """A committee that gives its members' embeddings, one behind the other.
+
+    See `seacall.models.embedding.Embedder`; ``load_member`` opens embedders.
+    """
+
+    members: list[Any]
+
+    @property
+    def name(self) -> str:
+        """How many members, and the start of their names' sha256."""
+        return self.card.name
+
+    @property
+    def length(self) -> int:
+        """Numbers in an embedding: those of all members."""
+        return sum(int(member.length) for member in self.members)
+
+    def embed(self, x: Float32, features: Float32) -> Float32:
+        """Describe clips, shape ``(n, length)``."""
+        return self.both(x, features)[1]
+
+    def both(self, x: Float32, features: Float32) -> tuple[Float32, Float32]:
+        """Return logits and embeddings in one run."""
+        if not len(x):
+            return self.logits(x, features), np.empty((0, self.length), np.float32)
+        heard = _Heard(self.card, x, features)
+        found = [(one, *one.both(*heard.by(one.card))) for one in self.members]
+        said = [log_scores(z, one.card.calibration) for one, z, _ in found]
+        return pooled(said), np.concatenate([e for *_, e in found], axis=1)
+
+
 class _Heard:
     """Clips as each member takes them; what several take is computed once."""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seacall.errors import CheckpointError, require
 from seacall.models.backend import OnnxClassifier, TorchClassifier
 from seacall.models.checkpoint import ONNX_NAME, WEIGHTS_NAME, Card, read_card
+from seacall.models.committee import CommitteeEmbedder
 from seacall.models.embedding_graph import EMBEDDING, LOGITS, with_embedding
 from seacall.models.onnx_file import open_session
 from seacall.models.shipped import shipped_folder
@@ -158,6 +159,8 @@ def load_embedder(folder: Path | None = None) -> Embedder:
             "it was exported from"
         )
     card = read_card(folder)
+    if card.members:
+        return CommitteeEmbedder(folder, load_member=load_embedder)
     if ONNX_NAME not in card.files:
         return _torch_embedder(folder, card)
     try:
