@@ -271,6 +271,59 @@ def test_without_onnx_the_extra_is_named(onnx_alone, clips, tmp_path, monkeypatc
         adapt(onnx_alone, clips, tmp_path / "out", settings=AdaptSettings())
 
 
+def many(folder, n_groups=4, n_each=6):
+    for group in range(n_groups):
+        for k in range(n_each):
+            seed = 300 + n_each * group + k
+            name = folder / "Orca" / f"d{group}" / f"{seed}.wav"
+            write_wav(name, call(4_200, seed - 300), RATE)
+    return folder
+
+
+def test_trained_layers_are_written_and_what_moved_is_told(
+    tiny_model, tmp_path, monkeypatch
+):
+    # Whether they do better is tested elsewhere: here they are taken in any case.
+    monkeypatch.setattr(
+        "seacall.adapt.fine_tune.plainest", lambda losses, *_: "fine-tuned"
+    )
+    clips = many(tmp_path / "clips")
+    settings = AdaptSettings(n_noises=2, heads=("prototypes",), fine_tune=True)
+    found = adapt(tiny_model, clips, tmp_path / "out", settings=settings)
+    assert found.chosen.head == "fine-tuned"
+    proof = json.loads((tmp_path / "out" / "verify.json").read_text())
+    told = proof["adapt: old classes"]
+    assert told["old_logits_differ_by"] > 1e-3
+    assert told["fitted_logits_differ_by"] < 1e-4
+    assert 0.7 * told["n_clips"] <= told["same_best_old_class"] <= told["n_clips"]
+    old, new = asked(tiny_model), asked(tmp_path / "out")
+    assert new.shape == (4, 5)
+    assert not np.allclose(new[:, [0, 1, 2, 4]], old)
+    again = adapt(tiny_model, clips, tmp_path / "again", settings=settings)
+    assert again.guards == found.guards
+
+
+def test_fine_tuning_with_few_clips_leaves_the_layers_frozen(
+    seacall, tiny_model, clips, quick, tmp_path
+):
+    ended = seacall(
+        *("adapt", tiny_model, clips, "-o", tmp_path / "out", "--config", quick),
+        *("--fine-tune", "--json"),
+    )
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert any("not fine-tuned: a class has 6 clips" in r for r in told["remarks"])
+    np.testing.assert_allclose(
+        asked(tmp_path / "out")[:, [0, 1, 2, 5]], asked(tiny_model), atol=1e-4
+    )
+
+
+def test_fine_tuning_needs_weights(seacall, onnx_alone, clips, tmp_path):
+    ended = seacall("adapt", onnx_alone, clips, "-o", tmp_path / "out", "--fine-tune")
+    assert ended.code == 1
+    assert "model.safetensors" in ended.error
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -1,8 +1,8 @@
 """Train the layers behind a student's trunk, with the old model as their teacher.
 
 The clips of new classes are learned from their labels; all others from what the old
-model, with the new last layer, says of them, so that old classes do not fade
-(Li, Hoiem 2016, "Learning without forgetting").
+model says of them, so that old classes do not fade (Li, Hoiem 2016, "Learning without
+forgetting").
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _trained(
 
     torch.manual_seed(0)
     x = torch.from_numpy(behind.astype(np.float32))
-    wanted = torch.from_numpy(_wanted(lesson, start).astype(np.float32))
+    wanted = torch.from_numpy(_wanted(lesson).astype(np.float32))
     w = torch.from_numpy((lesson.weights / lesson.weights.sum()).astype(np.float32))
     deep = copy.deepcopy(layers)
     last = nn.Linear(*reversed(start.weight.shape))
@@ -211,8 +211,9 @@ def _trained(
     return deep.eval(), Layer(found[0], found[1])
 
 
-def _wanted(lesson: Lesson, start: Layer) -> Float64:
-    """Return what each clip is to be answered with: its label, or as before."""
-    before = softmax(start.logits(lesson.embeddings), axis=1)
+def _wanted(lesson: Lesson) -> Float64:
+    """Return what each clip is to be answered with: its label, or as the old model."""
+    before = np.zeros((len(lesson.targets), lesson.fixed.shape[1] + lesson.n_trained))
+    before[:, : lesson.fixed.shape[1]] = softmax(lesson.fixed, axis=1)
     own = np.asarray(lesson.is_trained.any(axis=1))
     return np.where(own[:, None], soft_targets(lesson), before)
