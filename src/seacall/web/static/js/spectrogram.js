@@ -54,7 +54,7 @@ export class LiveSpectrogram {
     const text = `${named(row.label)} ${score(row.score)}`;
     box.href = `#${row.id}`;
     box.setAttribute("aria-label", `${text}, ${band(row.low_hz, row.high_hz)}`);
-    box.replaceChildren(h("span", { class: "box-label" }, h("span", { "aria-hidden": "true" }, `${shape} `), text));
+    box.replaceChildren(h("span", { class: "box-label" }, h("span", { "aria-hidden": "true" }, `${shape} `), `${score(row.score)} ${named(row.label)}`));
     if (!known) this.parts.boxes.append(box);
     this.#boxes.set(row.id, { row, box });
     this.#touch();

@@ -148,7 +148,7 @@ function timeline(days) {
     return { name, effort_s, n, rate: rate({ effort_s, n }) };
   });
   const most = Math.max(...sums.map((one) => one.rate), 1e-9);
-  const picture = svg("svg", { viewBox: `0 0 ${Math.max(sums.length, 8) * 10} 100`, preserveAspectRatio: "none", role: "img", "aria-label": "Detections of each day per hour listened", class: "timeline" });
+  const picture = svg("svg", { viewBox: `0 0 ${Math.max(sums.length, 31) * 10} 100`, preserveAspectRatio: "none", role: "img", "aria-label": "Detections of each day per hour listened", class: "timeline" });
   sums.forEach((one, i) => {
     const title = svg("title", {}, `${one.name}: ${format.plural(one.n, "detection")} in ${format.hours(one.effort_s)} listened`);
     const tall = one.effort_s ? Math.max(1, (96 * one.rate) / most) : 100;

@@ -139,7 +139,7 @@ class Review {
     this.verdicts.hide();
     const left = this.told?.left;
     this.state.textContent = Number.isFinite(left) ? `${format.plural(left, "detection")} left` : "";
-    this.handle = await openClip(this.clip, this.row, this.ctx, { height: innerWidth < 700 ? 200 : 320 });
+    this.handle = await openClip(this.clip, this.row, this.ctx, { height: Math.min(360, Math.max(200, innerHeight - 620)) });
     if (this.box.checked) this.handle.toggle();
   }
 
