@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from seacall.adapt.choose import choose, fold_numbers, plainest
+from seacall.adapt.choose import choose, fold_numbers, plainest, torn_apart
 from seacall.adapt.heads import HEADS, Lesson, logistic, prototypes, ridge
 from seacall.adapt.settle import settle, soft_targets
 
@@ -159,10 +159,35 @@ def test_held_out_logits_come_from_layers_that_did_not_see_the_clip():
     assert a.n_folds == b.n_folds == 5
 
 
-def test_with_one_group_nothing_is_held_out():
-    found = choose(lesson(30), ["all"] * 30)
+def test_with_one_clip_a_class_nothing_is_held_out():
+    found = choose(lesson(3), ["all"] * 3)
     assert found.n_folds == 0
     assert found.head == "prototypes"
+
+
+def test_a_class_of_one_group_is_held_out_clip_by_clip_and_others_by_group():
+    one = lesson(30)
+    groups = ["all" if c == 2 else f"g{k % 4}" for k, c in enumerate(one.targets)]
+    torn = torn_apart(one, groups)
+    assert len({torn[k] for k in range(30) if one.targets[k] == 2}) == 10
+    assert {torn[k] for k in range(30) if one.targets[k] != 2} == {
+        "g0",
+        "g1",
+        "g2",
+        "g3",
+    }
+
+
+def test_the_only_clip_of_a_class_does_not_spoil_the_others():
+    one = lesson(40)
+    kept = np.flatnonzero((one.targets < 2) | (np.arange(40) == 2))
+    some = one.some(np.isin(np.arange(40), kept))
+    groups = [f"g{k % 5}" for k in range(len(kept))]
+    found = choose(some, groups)
+    assert found.n_folds > 1
+    assert np.isfinite(found.held_out).all()
+    best = found.held_out.argmax(axis=1)
+    assert np.mean(best == some.targets) > 0.8
 
 
 def test_a_head_has_to_be_better_by_more_than_chance():

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from seacall.adapt.choose import Chosen, fold_numbers, plainest
+from seacall.adapt.choose import Chosen, fold_numbers, plainest, torn_apart
 from seacall.adapt.heads import HEADS, Layer, Lesson
 from seacall.adapt.settle import soft_targets
 from seacall.errors import SettingsError
@@ -144,7 +144,7 @@ def fine_tune(
     """
     truth = soft_targets(lesson)
     held = np.empty_like(truth)
-    folds = fold_numbers(groups, lesson.targets)
+    folds = fold_numbers(torn_apart(lesson, groups), lesson.targets)
     for fold in np.unique(folds):
         inside = folds == fold
         part = lesson.some(~inside)

@@ -32,9 +32,9 @@ def remarks_on(
     remarks = [*_on_clips(heard, plan), *_on_bands(heard, plan, old)]
     if chosen.n_folds == 0:
         remarks.append(
-            "nothing could be held out, since a class has clips of one group only: "
-            "recall and thresholds are those of the clips themselves and too good; "
-            "add clips of another deployment or recording"
+            "nothing could be held out, since each class has one clip: recall and "
+            "thresholds are those of the clips themselves and too good; add clips of "
+            "another deployment or recording"
         )
     elif "leaky" in heard.rule:
         remarks.append(
@@ -70,10 +70,11 @@ def _on_clips(heard: Heard, plan: Plan) -> Iterator[str]:
                 f"{label}: {n} clip{'' if n == 1 else 's'}; expect a first sorting, "
                 f"not an answer; {FEW_CLIPS} and more of several deployments do better"
             )
-        elif n_groups == 1:
+        if n > 1 and n_groups == 1:
             yield (
-                f"{label}: all {n} clips are of one group; the model may have learned "
-                "its recorder, and nothing here could show that"
+                f"{label}: all {n} clips are of one group ({heard.rule}); they were "
+                "held out from each other, so its recall is too good: the model may "
+                "have learned its recorder, and nothing here could show that"
             )
     if heard.n_longer:
         yield (
