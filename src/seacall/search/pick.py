@@ -5,6 +5,7 @@ Pure mathematics on vectors of length 1; `seacall.search.batch` knows of runs.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,8 +148,16 @@ def _by_class(margin: Float64, guess: Ints, n: int) -> Ints:
 
 
 def _groups(x: Float64, n: int, rng: np.random.Generator) -> tuple[Float64, Ints]:
-    """Divide vectors into groups by k-means; returns centres and each one's group."""
-    centres, group = kmeans2(x, n, minit="++", seed=rng, missing="warn", iter=20)
+    """Divide vectors into groups by k-means; returns centres and each one's group.
+
+    There are no more groups than different vectors.
+    """
+    n = min(n, len(np.unique(x.round(6), axis=0)))
+    if n < 2:
+        return x.mean(axis=0, keepdims=True), np.zeros(len(x), np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")
+        centres, group = kmeans2(x, n, minit="++", seed=rng, iter=20)
     return np.asarray(centres, np.float64), np.asarray(group, np.int64)
 
 
