@@ -7,6 +7,7 @@ import http.client
 import resource
 import socket
 import time
+from pathlib import Path
 
 import pytest
 import served
@@ -14,6 +15,7 @@ from stations import wait_for
 from websockets.exceptions import ConnectionClosed
 
 from seacall.errors import SettingsError
+from seacall.web import server as web_server
 from seacall.web.server import bound
 from seacall.web.settings import ServeSettings
 
@@ -207,6 +209,30 @@ def test_more_viewers_than_there_is_room_for_are_sent_away(station_folder):
         wait_for(lambda: "seacall_viewers 0\n" in one.get("/metrics").text)
         with one.watch("station") as viewer:
             served.received(viewer, "hello")
+
+
+def test_whoever_does_not_read_the_answer_is_forgotten(archive_folder, monkeypatch):
+    """Two dozen megabytes for one who takes a few kilobytes of them."""
+    monkeypatch.setattr(web_server, "_UNREAD_S", 1.0)
+    with served.served(served.places_of(archive_folder)) as one:
+        found = one.get("/api/places/archive/detections").json()["rows"][0]
+        path = f"/api/places/archive/detections/{found['id']}/sound.wav"
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        raw.settimeout(20)
+        with raw:
+            raw.connect(("127.0.0.1", one.port))
+            head = f"GET {path}?rate=384000&before_s=60&after_s=60 HTTP/1.1\r\n"
+            raw.sendall(f"{head}Host: {one.host}\r\n\r\n".encode())
+            wait_for(lambda: not is_established(one.port))
+            assert len(served.read_all(raw)) < 10_000_000
+        assert one.answers()
+
+
+def is_established(port: int) -> bool:
+    """Tell whether the server has a connection (state 01), by Linux' own table."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
+    return any(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
 def test_what_is_no_http_is_refused(server):

@@ -193,7 +193,10 @@ class Guard:
         secure = "; Secure" if scope.get("scheme") == "https" else ""
         # Not by a redirect: it would count as coming from the site whose link was
         # followed, a mail say, and the cookie would not be sent.
-        page = '<!doctype html><meta http-equiv="refresh" content="0;url=/">'
+        page = (
+            '<!doctype html><link rel="icon" href="/static/icon.svg">'
+            '<meta http-equiv="refresh" content="0;url=/">'
+        )
         answer = HTMLResponse(page, headers={"Set-Cookie": cookie + secure})
         await answer(scope, receive, send)
 
