@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 from scipy.special import logsumexp, softmax
 
 from seacall.config import Profile
@@ -60,6 +59,9 @@ def event_strength_db(log_mel: Float32, profile: Profile) -> FloatArray:
     strength
         Shape ``(n_clips,)``, dB. Silence: 0. Steady noise: about 2 to 3.
     """
+    # 4 MB, which most models can do without.
+    from scipy.ndimage import uniform_filter1d
+
     cells = _in_db(log_mel, profile)
     events = cells - np.median(cells, axis=1, keepdims=True)
     smooth = uniform_filter1d(events, EVENT_FRAMES, axis=1, mode="nearest")
