@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 
 import places
 import pytest
@@ -23,7 +24,7 @@ def run(tiny_model, tmp_path):
         "two.wav": [[0, 0], [0, 0], [0.75, 0], [0, 0]],
         "nothing.wav": [[0, 0]],
     }
-    return places.archive(tmp_path / "run", scores, model=tiny_model)
+    return places.archive(tmp_path / "a run", scores, model=tiny_model)
 
 
 def ids(folder):
@@ -73,13 +74,14 @@ def test_quality_tells_recall_against_annotations(seacall, run, tmp_path):
     table = tmp_path / "marks.csv"
     table.write_text(
         "file,start_s,end_s,label\n"
-        f"one.wav,1.2,1.8,{BELUGA}\none.wav,4.5,5.5,{BELUGA}\ntwo.wav,2.0,2.5,{FIN}\n",
+        f"one.wav,1.2,1.8,{BELUGA}\none.wav,4.5,5.5,{BELUGA}\ntwo.wav,2.0,2.5,{FIN}\n"
+        f"two.wav,0,1,{MINKE}\n",
         encoding="utf-8",
     )
     ended = seacall("review", run, "--quality", "--annotations", table, "--json")
     rows = {r["label"]: r for r in json.loads(ended.out)["quality"]["rows"]}
     assert rows[BELUGA]["recall"] == 0.5
-    assert rows[FIN]["recall"] == 0.0
+    assert rows[FIN]["recall"] == rows[MINKE]["recall"] == 0.0
     text = seacall("review", run, "--quality").out
     assert f"  {BELUGA}        nothing judged yet" in text
 
@@ -92,13 +94,13 @@ def test_from_detect_by_verdicts_to_a_dataset(seacall, run, tmp_path):
         (("two.wav", 2.0), MINKE),
     ):
         seacall("review", run, "--reviewer", "Ann", "--say", f"{at[key]}={answer}")
-    ended = seacall("review", run, "--export", tmp_path / "labels", "--json")
-    command = json.loads(ended.out)["export"]["command"].split()
+    ended = seacall("review", run, "--export", tmp_path / "labels 1", "--json")
+    command = shlex.split(json.loads(ended.out)["export"]["command"])
     assert command[:2] == ["seacall", "prepare"]
     command[-1] = str(tmp_path / "dataset")
     prepared = seacall(*command[1:])
     assert prepared.code == 0, prepared.err
-    with (tmp_path / "labels" / "labels.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "labels 1" / "labels.csv").open(encoding="utf-8") as file:
         rows = {
             (r["file_name"], r["species_name"], r["start_s"], r["end_s"])
             for r in csv.DictReader(file)
@@ -154,7 +156,7 @@ def test_a_station_s_own_snippets_become_a_dataset(seacall, tmp_path):
     ended = seacall("review", folder, "--export", tmp_path / "labels", "--json")
     exported = json.loads(ended.out)["export"]
     assert exported["left_out"] == [f"{FIN} at 90.000 s: its sound is not there"]
-    command = exported["command"].split()
+    command = shlex.split(exported["command"])
     command[-1] = str(tmp_path / "dataset")
     prepared = seacall(*command[1:])
     assert prepared.code == 0, prepared.err

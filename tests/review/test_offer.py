@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import places
 import pytest
+import tiny
 
+from seacall.config import DetectRun
 from seacall.review.alarms import threshold_rows
 from seacall.review.nouns import Query
 from seacall.review.offer import next_for
@@ -153,3 +155,19 @@ def test_a_threshold_shows_what_it_loses_and_how_often_it_is_wrong(tmp_path):
     assert place.detections(Query(hidden=True)).total == 100
     place.notebook.set_threshold(BELUGA, None)
     assert place.detections(Query()).total == 100
+
+
+def test_the_card_s_precision_counts_where_its_thresholds_do(tmp_path):
+    model = tiny.write_model(
+        tmp_path / "model", thresholds={BELUGA: 0.5}, target_precision=0.9
+    )
+    scores = {f"{k:02}.wav": [0.9, 0.1] for k in range(40)}
+    folder = places.archive(tmp_path / "run", scores, model=model)
+    row = drawn(open_place(folder), [k % 2 == 0 for k in range(40)])[BELUGA]
+    assert (row.expected_precision, row.expected_from) == (0.9, "card")
+    assert row.alarm
+    assert "below the 90% of the card" in row.text
+    places.store(DetectRun(threshold=(f"{BELUGA}=0.2",)), folder)
+    (row,) = quality_of(open_place(folder))
+    assert row.n_drawn == 40
+    assert row.expected_from == "first draws"

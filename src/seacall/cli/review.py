@@ -89,7 +89,8 @@ def review(
 
     console = console_for(quiet=quiet, verbose=verbose)
     place = open_place(folder)
-    who = reviewer or _user()
+    judging = bool(import_ or say or undo or next_ or sound)
+    who = reviewer or (_user() if judging else "")
     failures: list[str] = []
     answer = _Answer()
     if import_ is not None:
@@ -201,6 +202,8 @@ def _quality(place: Shelf, tables: list[Path], answer: _Answer) -> None:
 
     recalls = recalls_of(place, tables) if tables else None
     rows = quality_of(place, recalls=recalls)
+    if not rows:
+        answer.lines.append("nothing was detected")
     wide = max((len(row.label) for row in rows), default=0)
     for row in rows:
         mark = "!" if row.alarm else " "

@@ -39,6 +39,7 @@ class _Heard:
     state: Any
     """Of the files that it was read from."""
     card: Card
+    asked: tuple[str, ...]
     each_channel: bool
     columns: Columns
     found: list[Detection]
@@ -81,6 +82,11 @@ class ArchivePlace(Shelf):
     def card(self) -> Card | None:
         """The card that the run's scores were judged with."""
         return self._now().card
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Thresholds in place of the card's that the run was asked for."""
+        return self._now().asked
 
     @property
     def recordings(self) -> Sequence[Searched]:
@@ -177,6 +183,7 @@ def _read(folder: Path, state: Any) -> _Heard:
             )
         card = card_for(store, run)
         pairs = list(found_in(store, card, run.detect))
+        asked = (*store.about.get("run", {}).get("threshold", ()), *run.threshold)
         each = bool(store.key.get("each_channel"))
     searched = [one for one, _ in pairs]
     found = [detection for _, some in pairs for detection in some]
@@ -184,6 +191,7 @@ def _read(folder: Path, state: Any) -> _Heard:
     return _Heard(
         state,
         card,
+        asked,
         each,
         _columns(found, source, searched),
         found,

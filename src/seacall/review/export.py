@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,7 +70,10 @@ def export(place: Shelf, out: Path) -> Exported:
             "judge some detections first"
         )
     table = out / TABLE_NAME
-    command = f"seacall prepare {labels.folder} --table {table} -o DATASET"
+    command = shlex.join(
+        ["seacall", "prepare", str(labels.folder), "--table", str(table)]
+    )
+    command += " -o DATASET"
     try:
         out.mkdir(parents=True, exist_ok=True)
         with written_whole(table) as part:

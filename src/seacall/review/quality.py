@@ -117,7 +117,9 @@ def quality_of(
     lowest = place.notebook.thresholds()
     shown = place.shown(columns)
     rows = []
-    for code, label in enumerate(columns.labels):
+    # A class that was annotated and never detected is the worst of all.
+    labels = dict.fromkeys([*columns.labels, *(recalls or ())])
+    for code, label in enumerate(labels):
         mine = columns.label == code
         every = drawn.get(label, Drawn((), (), ()))
         rows.append(
@@ -130,7 +132,7 @@ def quality_of(
                     int((mine & shown).sum()),
                     int((mine & (book.state >= 0)).sum()),
                 ),
-                alarm_at=FALSE_ALARM / len(columns.labels),
+                alarm_at=FALSE_ALARM / len(labels),
                 recall=(recalls or {}).get(label),
             )
         )
@@ -167,10 +169,12 @@ def _drawn(columns: Columns, book: Book, places: Sequence[int]) -> Drawn:
 
 
 def _card_says(place: Shelf, label: str) -> float | None:
-    """Return the precision that a class's threshold was chosen for."""
+    """Return the precision that a class's threshold was chosen for, if it is that."""
     card = place.card
-    own = card is not None and label in card.thresholds
-    return card.target_precision if card is not None and own else None
+    if card is None or label not in card.thresholds:
+        return None
+    others = any(text.rpartition("=")[0] in ("", label) for text in place.asked)
+    return None if others else card.target_precision
 
 
 def _row(
@@ -240,9 +244,23 @@ def _kept_share(every: Drawn, lowest: float) -> tuple[float, float, float] | Non
 
 def words(row: Row, drawn: Drawn) -> str:
     """Say in words what a row means."""
+    said = [_of_precision(row, drawn)]
+    if drawn.n_unclear:
+        said.append(f"{drawn.n_unclear} unsure or disputed, left out")
+    if drawn.n_waiting:
+        said.append(f"{drawn.n_waiting} drawn and not judged")
+    if row.relative_recall is not None:
+        share, low, high = row.relative_recall
+        said.append(f"{share:.0%} ({low:.0%} to {high:.0%}) of calls found are shown")
+    if row.recall is not None:
+        said.append(row.recall.text)
+    return "; ".join(said)
+
+
+def _of_precision(row: Row, drawn: Drawn) -> str:
+    if not row.n_reviewed:
+        return "nothing judged yet"
     if row.precision is None:
-        if not row.n_reviewed:
-            return "nothing judged yet"
         return (
             f"{row.n_reviewed} judged, none drawn by chance: says nothing of precision"
         )
@@ -251,21 +269,12 @@ def words(row: Row, drawn: Drawn) -> str:
         f"{row.low:.0%} to {row.high:.0%}"
     )
     if row.n_drawn < FEWEST:
-        text += "; too few to tell"
+        text += ", too few to tell"
     if row.alarm:
-        text += (
-            f"; below the {row.expected_precision:.0%} of the {row.expected_from}, and "
-            "not by chance"
+        return (
+            f"{text}; below the {row.expected_precision:.0%} of the "
+            f"{row.expected_from}, and not by chance"
         )
-    elif row.expected_precision is not None:
+    if row.expected_precision is not None:
         text += f"; {row.expected_precision:.0%} expected ({row.expected_from})"
-    if drawn.n_unclear:
-        text += f"; {drawn.n_unclear} unsure or disputed, left out"
-    if drawn.n_waiting:
-        text += f"; {drawn.n_waiting} drawn and not judged"
-    if row.relative_recall is not None:
-        share, low, high = row.relative_recall
-        text += f"; {share:.0%} ({low:.0%} to {high:.0%}) of the calls found are shown"
-    if row.recall is not None:
-        text += f"; {row.recall.text}"
     return text

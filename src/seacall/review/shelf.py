@@ -58,6 +58,11 @@ class Shelf(ABC):
     def card(self) -> Card | None:
         """Of the model; None: not known."""
 
+    @property
+    @abstractmethod
+    def asked(self) -> tuple[str, ...]:
+        """Thresholds in place of the card's that the run was asked for."""
+
     @abstractmethod
     def columns(self) -> Columns:
         """Return all detections as they are now."""

@@ -15,6 +15,7 @@ from seacall.config import FrontEndSettings
 from seacall.errors import AudioError, SeacallError
 from seacall.live.journal import Journal
 from seacall.models.checkpoint import Card
+from seacall.models.decide import with_thresholds
 from seacall.models.file_classifier import card_of
 from seacall.models.shipped import shipped_folder
 from seacall.review.columns import NO_TIME, Columns
@@ -65,13 +66,25 @@ class StationPlace(Shelf):
     @cached_property
     def card(self) -> Card | None:
         """The card of the station's model; None: it is not where it was."""
-        about = self._journal.meta("about") or {}
-        model = about.get("settings", {}).get("model")
+        model = self._settings.get("model")
         try:
             card = card_of(Path(model) if model else shipped_folder())
         except (SeacallError, OSError):
             return None
-        return card if dict(card.weights) == self._key.get("model") else None
+        if dict(card.weights) != self._key.get("model"):
+            return None
+        return with_thresholds(card, self.asked)
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        about = self._journal.meta("about") or {}
+        settings: dict[str, Any] = about.get("settings", {})
+        return settings
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Thresholds in place of the card's that the station was asked for."""
+        return tuple(self._settings.get("threshold", ()))
 
     def columns(self) -> Columns:
         """Return all detections; only those that changed are read."""
