@@ -64,14 +64,16 @@ def ship(
 
 
 def with_origin(card: Card, about: Path) -> Card:
-    """Add data and limits, and drop what only the training machine needs."""
+    """Add data, limits and, under ``unknown``, what the rule of the unknown lacks."""
     told = tomllib.loads(about.read_text(encoding="utf-8"))
     if not told.get("data") or not told.get("limits"):
         raise SeacallError(
             f"{about}: must say what the model was trained on ([[data]] with name, "
             "terms, credit) and what it cannot do (limits)"
         )
-    return Card.model_validate(card.model_dump() | told)
+    gate = told.pop("unknown", {})
+    values = card.model_dump() | told
+    return Card.model_validate(values | {"unknown": values["unknown"] | gate})
 
 
 def protocol_metrics(path: Path, recipe: str) -> dict[str, Any]:

@@ -350,6 +350,9 @@ class DistillRun(Settings):
     """What the student starts from."""
     distill: DistillSettings = DistillSettings()
     """How the student learns from the teacher."""
+    hears: Literal["views", "clip"] = "views"
+    """What the teacher is asked about: each changed view, or the clip itself, whose
+    answer then counts for all of its views: less work, and as good."""
     train: TrainSettings = TrainSettings()
     """The training loop."""
     all_clips: bool = False

@@ -113,6 +113,9 @@ class HeadDistillation(DistillSettings):
     """Weight of the teacher's soft targets; the rest is the labels'."""
     unknown: Literal["teacher", "label"] = "label"
     """Who says what clips of ``unknown`` are; see `DistillSettings`."""
+    hears: Literal["views", "clip"] = "views"
+    """What the teacher is asked about: each changed view, or the clip itself, whose
+    answer then counts for all of its views: less work, and as good."""
 
 
 class TeacherSettings(Settings):

@@ -15,6 +15,7 @@ from seacall.augmentation import AugmentSettings, MaskSettings
 from seacall.config import (
     DistillRun,
     DistillSettings,
+    HeadDistillation,
     HeadTraining,
     StudentSettings,
     TeacherSettings,
@@ -88,8 +89,9 @@ def test_the_same_seed_gives_the_same_answers_and_another_gives_others(
     assert not np.array_equal(found[0], found[2])
 
 
+@pytest.mark.parametrize("hears", ["views", "clip"])
 def test_it_answers_as_the_commands_would_one_after_the_other(
-    trunk, weights, dataset, tiny_dataset, tmp_path
+    hears, trunk, weights, dataset, tiny_dataset, tmp_path
 ):
     """One epoch, so that the best is the last; what else differs is rounding."""
     once = {"epochs": 1, "mixed_precision": False, "batch_size": 4}
@@ -103,14 +105,39 @@ def test_it_answers_as_the_commands_would_one_after_the_other(
     run = DistillRun(
         student=StudentSettings(start=str(trunk), trunk="frozen"),
         distill=DistillSettings(alpha=1.0, distill_temperature=1.0),
+        hears=hears,
         train=TrainSettings.model_validate(head.model_dump()),
     )
     context = tiny.context(tiny_dataset, tmp_path / "student")
     runs.distill(tmp_path / "teacher", run, context)
     student = load_classifier(tmp_path / "student")
     expected = student.logits(dataset.test.log_mel, dataset.test.features)
-    found = answers(recipe(trunk, weights, **once), dataset, tmp_path / "fold")
+    own = recipe(trunk, weights, **once)
+    own = own.model_copy(update={"head_distill": HeadDistillation(hears=hears)})
+    found = answers(own, dataset, tmp_path / "fold")
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_teacher_that_hears_the_clip_alone_is_asked_once_a_clip(
+    trunk, weights, dataset, tmp_path, monkeypatch
+):
+    heard = []
+    embed = EfficientATTeacher.embed
+
+    def counted(self, waveform):
+        heard.append(len(waveform))
+        return embed(self, waveform)
+
+    monkeypatch.setattr(EfficientATTeacher, "embed", counted)
+    data = shutil.copytree(dataset.manifest.root, tmp_path / "data")
+    shutil.rmtree(data / ".seacall-cache" / "heard", ignore_errors=True)
+    own = recipe(trunk, weights)
+    own = own.model_copy(update={"head_distill": HeadDistillation(hears="clip")})
+    context = tiny.context(data, tmp_path)
+    apart = {"labels": tiny.LABELS, "seed": 0, "context": context}
+    found = own.fit_predict(dataset.train, dataset.test, **apart)
+    assert sum(heard) == len(dataset.train.clips) + len(dataset.test.clips)
+    assert not np.allclose(found, answers(recipe(trunk, weights), dataset, tmp_path))
 
 
 def test_given_time_it_answers_what_its_teacher_does(trunk, weights, dataset, tmp_path):

@@ -80,7 +80,7 @@ class DistillationLoss(nn.Module):
     @classmethod
     def of(cls, settings: DistillSettings) -> DistillationLoss:
         """Build the loss that the settings describe."""
-        values = settings.model_dump()
+        values = settings.model_dump(include=set(DistillSettings.model_fields))
         return cls(temperature=values.pop("distill_temperature"), **values)
 
     def forward(

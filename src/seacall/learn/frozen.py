@@ -44,7 +44,7 @@ from seacall.learn.student import (
 )
 from seacall.learn.train import fit
 from seacall.models.checkpoint import WEIGHTS_NAME, Card, read_card
-from seacall.models.mn04 import efficientat_teacher
+from seacall.models.mn04 import EfficientATTeacher, efficientat_teacher
 from seacall.models.student import AudioTransformerStudent, StudentHead
 
 Float32 = NDArray[np.float32]
@@ -202,12 +202,23 @@ class StudentDistilledRecipe(Settings):
         found = (
             pooled_by(trunk.network, tensors, context, stage="trunk").numpy(),
             tensors[1].numpy(),
-            embedded(teacher, part.clips, front_end, augment, context),
+            self._heard(teacher, part, context),
         )
         of_views = [x.reshape(augment.n_views, len(part.clips), -1) for x in found]
         return [
             _Views(*(x[:, k].copy() for x in of_views)) for k in range(len(part.clips))
         ]
+
+    def _heard(
+        self, teacher: EfficientATTeacher, part: ClipArrays, context: RunContext
+    ) -> Float32:
+        """Return what EfficientAT hears in all views, shape ``(n_views * n, 1792)``."""
+        front_end, augment = self.front_end.front_end(), self.head.augment
+        if self.head_distill.hears == "views":
+            return embedded(teacher, part.clips, front_end, augment, context)
+        alone = augment.model_copy(update={"n_views": 1})
+        heard = embedded(teacher, part.clips, front_end, alone, context)
+        return np.tile(heard, (augment.n_views, 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seacall.augmentation import AugmentSettings
 from seacall.config import (
@@ -128,7 +128,7 @@ def distill(
         )
         torch.manual_seed(settings.train.seed)
         student = first_student(dataset, settings.student, front_end)
-        asked = ask_teachers(teachers, dataset, front_end, augment, context)
+        asked = _ask(teachers, dataset, settings, front_end, context)
         train_set = dataset.training()
         result = fit_student(
             student,
@@ -155,6 +155,23 @@ def distill(
         if processes.is_first():
             card = finish(student, result, card, dataset, STUDENT_FILES, context)
         return RunResult(card, dataset.failures)
+
+
+def _ask(
+    teachers: Sequence[Teacher],
+    dataset: Dataset,
+    settings: DistillRun,
+    front_end: FrontEndSettings,
+    context: RunContext,
+) -> tuple[Tensor, Tensor]:
+    """Return what teachers say of all views to train on, and of clips to validate."""
+    augment = settings.train.augment
+    if settings.hears == "views":
+        return ask_teachers(teachers, dataset, front_end, augment, context)
+    clips = replace(dataset, views=None)
+    alone = augment.model_copy(update={"n_views": 1})
+    train, val = ask_teachers(teachers, clips, front_end, alone, context)
+    return train.repeat(augment.n_views, 1), val
 
 
 def _starts(settings: StudentSettings) -> tuple[Card, ...]:
