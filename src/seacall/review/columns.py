@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,8 @@ class Columns:
     def by_time(self) -> Ints:
         """Places in order of time; what has no date comes last, source by source."""
         dated = self.start_us != NO_TIME
+        if dated.all():  # quick where it is in order already
+            return np.argsort(self.start_us, kind="stable")
         return np.lexsort((self.id, self.start_s, self.source, self.start_us, ~dated))
 
     @cached_property
@@ -77,6 +80,14 @@ class Columns:
             if k < len(self) and self.id[self._by_id[k]] == number:
                 return int(self._by_id[k])
         raise KeyError(number)
+
+    def has(self, number: int) -> bool:
+        """Tell whether there is a detection of that id."""
+        try:
+            self.place_of(number)
+        except KeyError:
+            return False
+        return True
 
     @cached_property
     def _grouped(self) -> tuple[Ints, dict[tuple[int, int, int], tuple[int, int]]]:
@@ -113,6 +124,21 @@ class Columns:
         near = self.alike_key(key)
         off = np.abs(self.start_s[near] * 1000 - key[3])
         return int(near[off.argmin()]) if len(near) and off.min() < 1.5 else None
+
+
+def _nothing(kind: type) -> NDArray[Any]:
+    return np.empty(0, kind)
+
+
+NOTHING = Columns(
+    **{name: _nothing(np.int64) for name in ("id", "label", "source", "channel")},
+    start_us=_nothing(np.int64),
+    **{name: _nothing(np.float64) for name in ("start_s", "end_s", "score")},
+    labels=(),
+    sources=(),
+    names=(),
+)
+"""No detections at all."""
 
 
 def fitting(columns: Columns, query: Query) -> Bools:

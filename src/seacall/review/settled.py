@@ -50,12 +50,27 @@ class Book:
         return np.equal(self.state, code)
 
 
-def book_of(columns: Columns, verdicts: Iterable[Verdict]) -> Book:
-    """Put verdicts to detections."""
+Key = tuple[str, int, str, int]
+
+
+def book_of(
+    columns: Columns,
+    verdicts: Iterable[Verdict],
+    *,
+    known: dict[Key, int] | None = None,
+) -> Book:
+    """Put verdicts to detections.
+
+    Parameters
+    ----------
+    known
+        Places of targets that were found before, and stay; is added to.
+    """
+    known = {} if known is None else known
     by_place: dict[int, dict[str, Verdict]] = {}
     lost: list[Verdict] = []
     for one in verdicts:
-        places = places_of(columns, one)
+        places = _known_places(columns, one, known)
         if not places:
             lost.append(one)
         for place in places:
@@ -71,6 +86,16 @@ def book_of(columns: Columns, verdicts: Iterable[Verdict]) -> Book:
             new_labels[place] = label
     at = {place: tuple(said.values()) for place, said in by_place.items()}
     return Book(at, state, new_labels, tuple(lost))
+
+
+def _known_places(columns: Columns, one: Verdict, known: dict[Key, int]) -> list[int]:
+    key = one.target.key
+    if key not in known:
+        exact = columns.at_key(key)
+        if exact is None:
+            return places_of(columns, one)
+        known[key] = exact
+    return [known[key]]
 
 
 def settle(verdicts: Sequence[Verdict]) -> tuple[Settled, str]:

@@ -20,7 +20,7 @@ from seacall.review.columns import NO_TIME, Bools, Columns, Ints, fitting, order
 from seacall.review.notebook import Notebook
 from seacall.review.nouns import SETTLED, WAITING, Detected, Page, Presence, Query
 from seacall.review.picks import next_first
-from seacall.review.settled import Book, book_of
+from seacall.review.settled import Book, Key, book_of
 from seacall.taxonomy import taxon_of
 
 Float32 = NDArray[np.float32]
@@ -91,8 +91,13 @@ class Shelf(ABC):
             columns = self.columns()
             key = (id(columns), self.notebook.state())
             if self._booked is None or self._booked[0] != key:
-                self._booked = key, book_of(columns, self.notebook.verdicts())
+                said = self.notebook.verdicts()
+                self._booked = key, book_of(columns, said, known=self._places(columns))
             return columns, self._booked[1]
+
+    def _places(self, columns: Columns) -> dict[Key, int]:
+        """Return where targets are, as far as that stays."""
+        return {}
 
     def shown(self, columns: Columns) -> Bools:
         """Say which detections reach the thresholds that were set on the page."""

@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seacall.audio.clips import ClipGrid
 from seacall.config import FrontEndSettings
 from seacall.errors import AudioError, SeacallError
@@ -18,8 +16,10 @@ from seacall.models.checkpoint import Card
 from seacall.models.decide import with_thresholds
 from seacall.models.file_classifier import card_of
 from seacall.models.shipped import shipped_folder
-from seacall.review.columns import NO_TIME, Columns
+from seacall.review.columns import NOTHING, Columns
+from seacall.review.grow import grown, path_of_key
 from seacall.review.nouns import Detected, Kind
+from seacall.review.settled import Key
 from seacall.review.shelf import Float32, Shelf, Stretches, family_of, offered
 from seacall.review.stretch import read_stretch
 
@@ -29,6 +29,8 @@ _COLUMNS = (
 _SLACK_US = 60_000_000
 """Clocks are set back now and then, us."""
 _AT_ONCE = 500
+_MOST_RECENT = 10_000
+"""Rows that are kept to tell what changed."""
 
 
 class StationPlace(Shelf):
@@ -45,9 +47,12 @@ class StationPlace(Shelf):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._journal = Journal(folder, writable=False)
-        self._kept: dict[int, tuple[Any, ...]] = {}
+        self._recent: dict[int, tuple[Any, ...]] = {}
+        self._open: set[int] = set()
+        self._exact: dict[Key, int] = {}
+        self._last_us = 0
         self._version = -1
-        self._columns: Columns | None = None
+        self._columns = NOTHING
 
     def close(self) -> None:
         """Close the files."""
@@ -90,25 +95,50 @@ class StationPlace(Shelf):
         """Return all detections; only those that changed are read."""
         with self._turn:
             version = int(self._journal.rows("PRAGMA data_version")[0][0])
-            if self._columns is None or version != self._version:
+            if version != self._version:
                 self._version = version
-                if self._read_changes() or self._columns is None:
-                    self._columns = self._gathered()
+                rows = self._changed()
+                if rows:
+                    self._take(rows)
             return self._columns
 
-    def _read_changes(self) -> bool:
-        last_us = max((row[8] for row in self._kept.values()), default=0)
+    def _places(self, columns: Columns) -> dict[Key, int]:
+        # Rows are added to the journal, and keep where they begin.
+        return self._exact
+
+    def _changed(self) -> list[Any]:
+        """Return the rows that are new, or not as they were."""
         rows = self._journal.rows(
             f"SELECT {_COLUMNS} FROM detections WHERE changed_us >= ? OR id > ?",
-            last_us - _SLACK_US,
-            max(self._kept, default=0),
+            self._last_us - _SLACK_US,
+            max(self._recent, default=-1),
         )
-        grown = [k for k, row in self._kept.items() if row[9] == "open"]
-        rows += self._by_number(grown)
+        there = {int(row[0]) for row in rows}
+        rows += self._by_number([k for k in self._open if k not in there])
+        return [row for row in rows if self._recent.get(int(row[0])) != tuple(row)]
+
+    def _take(self, rows: Sequence[Any]) -> None:
         new = {int(row[0]): tuple(row) for row in rows}
-        changed = any(self._kept.get(k) != row for k, row in new.items())
-        self._kept.update(new)
-        return changed
+        self._last_us = max(self._last_us, *(row[8] for row in new.values()))
+        self._recent |= new
+        if len(self._recent) > _MOST_RECENT:
+            newest = max(self._recent)
+            self._recent = {
+                k: row
+                for k, row in self._recent.items()
+                if row[8] >= self._last_us - _SLACK_US or k == newest
+            }
+        self._open = {k for k in self._open if k not in new}
+        self._open |= {k for k, row in new.items() if row[9] == "open"}
+        before = self._columns
+        known = [k for k in new if before.has(k)]
+        fresh = sorted(new.keys() - set(known))
+        self._columns = grown(
+            before,
+            at=[before.place_of(k) for k in known],
+            rows=[new[k][:8] for k in (*known, *fresh)],
+            segments=self._segments(),
+        )
 
     def _by_number(self, numbers: Sequence[int], what: str = _COLUMNS) -> list[Any]:
         found: list[Any] = []
@@ -119,28 +149,6 @@ class StationPlace(Shelf):
                 f"SELECT {what} FROM detections WHERE id IN ({marks})", *some
             )
         return found
-
-    def _gathered(self) -> Columns:
-        segments = self._segments()
-        rows = list(self._kept.values())
-        by_column = list(zip(*rows, strict=True)) if rows else [()] * 10
-        labels = tuple(sorted(set(by_column[1])))
-        label = {name: k for k, name in enumerate(labels)}
-        source = {number: k for k, number in enumerate(segments)}
-        missing = [NO_TIME if us is None else us for us in by_column[4]]
-        return Columns(
-            id=np.array(by_column[0], np.int64),
-            label=np.array([label[name] for name in by_column[1]], np.int64),
-            source=np.array([source[number] for number in by_column[2]], np.int64),
-            channel=np.array(by_column[3], np.int64),
-            start_us=np.array(missing, np.int64),
-            start_s=np.array(by_column[5], np.float64),
-            end_s=np.array(by_column[6], np.float64),
-            score=np.array(by_column[7], np.float64),
-            labels=labels,
-            sources=tuple(f"{s['name']}#{number}" for number, s in segments.items()),
-            names=tuple(_shown(s) for s in segments.values()),
-        )
 
     def _segments(self) -> dict[int, Any]:
         rows = self._journal.rows(
@@ -185,9 +193,8 @@ class StationPlace(Shelf):
             "1000",
             us,
         )
-        known = {int(row["id"]) for row in rows} & self._kept.keys()
-        places = [columns.place_of(int(r["id"])) for r in rows if int(r["id"]) in known]
-        return self.rows(places)
+        numbers = [int(row["id"]) for row in rows]
+        return self.rows([columns.place_of(k) for k in numbers if columns.has(k)])
 
     def sound(
         self, number: int, *, before_s: float = 1.0, after_s: float = 1.0
@@ -279,23 +286,9 @@ class StationPlace(Shelf):
         return ClipGrid.of(front_end, hop_s=self._key.get("hop"))
 
 
-def _shown(segment: Any) -> str:
-    """Return what people call a source: of a folder's recordings their own name."""
-    path = _path_of_key(segment["key"])
-    return path.name if path is not None else str(segment["name"])
-
-
-def _path_of_key(key: str) -> Path | None:
-    """Take size, time of change and number of the part off a recording's key."""
-    name, _, _ = key.rpartition("#") if key.count("#") else (key, "", "")
-    whole = name if name.count(":") >= 2 else key
-    parts = whole.rsplit(":", 2)
-    return Path(parts[0]) if len(parts) == 3 else None
-
-
 def recording_of_key(key: str, source: str) -> Path | None:
     """Return the recording that a segment was heard from, if it is there unchanged."""
-    path = _path_of_key(key)
+    path = path_of_key(key)
     if path is None:
         return None
     if source.startswith("folder:"):
