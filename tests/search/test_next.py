@@ -139,13 +139,14 @@ def places(picks):
 def test_batches_follow_one_another_without_a_clip_twice(run, tmp_path):
     indexes = open_indexes([run])
     first = next_batch(indexes, 8)
-    assert [pick.why for pick in first] == ["typical"] * 4 + ["uncertain"] * 4
+    assert {pick.why for pick in first} == {"typical"}
     table = tmp_path / "labels.csv"
     write_batch(table, first)
     # Clips that wait for a label are not chosen again.
     assert not places(next_batch(indexes, 8, labels=table)) & places(first)
     fill(table, true_kind)
     second = next_batch(indexes, 8, labels=table)
+    assert [pick.why for pick in second] == ["typical"] * 4 + ["uncertain"] * 4
     assert not places(second) & places(first)
     known = {pick.guess for pick in second}
     assert known <= {f"kind {k}" for k in range(4)}

@@ -24,7 +24,7 @@ from seacall.labels import clean_label
 from seacall.search.examples import covered
 from seacall.search.find import ANYTHING, Hit, Wanted, allowed, hits_of_rows
 from seacall.search.index import Index
-from seacall.search.pick import Labelled, choose, scores_by_means
+from seacall.search.pick import Labelled, choose, n_typical, scores_by_means
 
 Ints = NDArray[np.int64]
 
@@ -52,7 +52,7 @@ def next_batch(
     wanted: Wanted = ANYTHING,
     seed: int = 0,
 ) -> list[Pick]:
-    """Choose clips to label next: half typical, half uncertain, none like another.
+    """Choose clips to label next: typical and uncertain ones, none like another.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def next_batch(
     chosen = choose(vectors, n, scores=scores, labelled=labelled, rng=rng)
     hits = hits_of_rows(indexes, [(int(k), int(row)) for k, row in free[chosen]])
     guesses = _guesses(hits, vectors[chosen], labelled, marked.names)
-    n_typical = -(-min(n, len(free)) // 2)
+    n_first = n_typical(len(chosen), labelled)
     return [
-        Pick(hit, *guess, "typical" if k < n_typical else "uncertain")
+        Pick(hit, *guess, "typical" if k < n_first else "uncertain")
         for k, (hit, guess) in enumerate(zip(hits, guesses, strict=True))
     ]
 

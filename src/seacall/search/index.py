@@ -75,7 +75,11 @@ class Index:
 
 
 def open_index(
-    run: Path, *, watch: Watch = lambda *_: None, graph_from: int = GRAPH_FROM
+    run: Path,
+    *,
+    watch: Watch = lambda *_: None,
+    graph_from: int = GRAPH_FROM,
+    make: bool = True,
 ) -> Index:
     """Open the index of a run, made or brought up to date if need be.
 
@@ -85,6 +89,8 @@ def open_index(
         Folder that ``seacall detect -o --embeddings`` wrote.
     graph_from
         See `seacall.search.build.GRAPH_FROM`.
+    make
+        False: write nothing; what a grown run got since is not searched.
 
     Raises
     ------
@@ -96,7 +102,7 @@ def open_index(
     with Store(run, writable=False) as store, store.reading() as ledger:
         maker = _Maker(run, store, ledger, watch, graph_from)
         maker.require_units()
-        return maker.opened()
+        return maker.opened() if make else maker.as_it_is()
 
 
 class _Maker:
@@ -149,6 +155,16 @@ class _Maker:
             n = int((~np.isin(self._digests, known)).sum())
             note = f"{n} parts of the run are not searched yet: {error}"
             return self._open(header, notes=(note,))
+
+    def as_it_is(self) -> Index:
+        """Return the index that is there, if it holds nothing that is gone."""
+        header, known = self._kept()
+        if header is None or not np.isin(known, self._digests).all():
+            raise SettingsError(
+                f"{self._run}: has no index to search in yet; make it with: seacall "
+                f"search {self._run} --build"
+            )
+        return self._open(header)
 
     def _kept(self) -> tuple[Header | None, NDArray[np.uint64]]:
         """Return the index that is there, if it is whole and of this model."""

@@ -18,6 +18,7 @@ from seacall.web.bodies import Bodies
 from seacall.web.live_routes import Stations, live_router
 from seacall.web.place_routes import place_router, row_of
 from seacall.web.review_routes import review_router
+from seacall.web.search_routes import search_router
 from seacall.web.security import Guard
 from seacall.web.settings import ServeSettings
 from seacall.web.upload_routes import upload_router
@@ -68,6 +69,7 @@ def create_app(
     app.include_router(live_router(stations))
     app.include_router(place_router(places))
     app.include_router(review_router(places))
+    app.include_router(search_router(places))
     app.include_router(upload_router(uploads))
     _add_about(app, settings)
     _add_page(app)
