@@ -180,7 +180,7 @@ def test_one_clip_gives_a_model_and_says_what_that_is_worth(
     assert told["n_folds"] == 0
     assert not told["guards"]["held_out"]
     said = " ".join(told["remarks"])
-    assert "1 clip;" in said
+    assert "few clips: Orca 1;" in said
     assert "nothing could be held out" in said
 
 
@@ -204,7 +204,7 @@ def test_copies_short_clips_and_other_bands_are_told(
     left = " ".join(told["left_out"])
     assert "same audio as" in left
     assert "lasts 0.01 s" in left
-    assert any("end at 2,000 Hz" in remark for remark in told["remarks"])
+    assert any("Slow at 2,000 Hz" in remark for remark in told["remarks"])
 
 
 def test_clips_that_are_tested_on_are_not_learned_from(

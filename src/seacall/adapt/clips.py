@@ -234,4 +234,5 @@ def _groups(taken: Sequence[_Taken]) -> tuple[list[str], str]:
         [one.stretch.recording for one in taken],
     )
     pairs = find_duplicates([one.audio_print for one in taken], groups)
-    return join_groups(groups, pairs), rule
+    words = rule.replace("random split: leaky (", "clip by clip (leaky: ")
+    return join_groups(groups, pairs), words

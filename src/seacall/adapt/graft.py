@@ -178,7 +178,7 @@ def _write_by_torch(
     if layers is not None:
         wanted.get_submodule("embedding").load_state_dict(layers.state_dict())
     written = save_model(wanted.eval(), out, card)
-    if card.takes == "waveform" or importlib.util.find_spec("onnx") is None:
+    if ONNX_NAME not in read_card(source).files:
         return written
     from seacall.learn.export import export_onnx
 

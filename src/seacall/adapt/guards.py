@@ -109,11 +109,13 @@ class Guards:
                         f"more than {most_false:.0%}, even from a score of "
                         f"{one.threshold:.2f} on; give more clips, or --negatives"
                     )
-            if one.recall < 0.5:
-                yield (
-                    f"{one.label}: at its threshold only {one.recall:.0%} of its own "
-                    "clips are answered with it; look through its scores below that"
-                )
+        few = [f"{k.label} {k.recall:.0%}" for k in self.classes if k.recall < 0.5]
+        if few:
+            yield (
+                f"little of their own clips is answered at their thresholds: "
+                f"{', '.join(few)}; look through scores below that, or allow more "
+                "mistakes with --most-false"
+            )
         if self.sure_when_wrong is not None and self.sure_when_wrong > SURE:
             yield (
                 f"wrong answers about new classes have a mean score of "

@@ -14,6 +14,9 @@ from seacall.labels import UNKNOWN
 
 IntArray = NDArray[np.int64]
 
+MOST_CHARACTERS = 200
+"""Of a label, as cards take them."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -63,6 +66,12 @@ def plan_classes(old: tuple[str, ...], found: Iterable[str], *, mode: Mode) -> P
         raise AnnotationError(
             f"all clips are labelled {UNKNOWN!r}, which is no class to teach; "
             "label some with a species, and give background by --negatives"
+        )
+    long = [label for label in species if len(label) > MOST_CHARACTERS]
+    if long:
+        raise AnnotationError(
+            f"label {long[0][:40]!r}... has {len(long[0])} characters, at most "
+            f"{MOST_CHARACTERS} fit; shorten it"
         )
     if mode == "only":
         labels = (*species, UNKNOWN)

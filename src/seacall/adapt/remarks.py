@@ -63,19 +63,19 @@ def limits_of(heard: Heard, plan: Plan, remarks: Sequence[str]) -> list[str]:
 
 def _on_clips(heard: Heard, plan: Plan) -> Iterator[str]:
     counts = heard.counts()
-    for label in plan.new:
-        n, n_groups = counts[label], heard.n_groups(label)
-        if n < FEW_CLIPS:
-            yield (
-                f"{label}: {n} clip{'' if n == 1 else 's'}; expect a first sorting, "
-                f"not an answer; {FEW_CLIPS} and more of several deployments do better"
-            )
-        if n > 1 and n_groups == 1:
-            yield (
-                f"{label}: all {n} clips are of one group ({heard.rule}); they were "
-                "held out from each other, so its recall is too good: the model may "
-                "have learned its recorder, and nothing here could show that"
-            )
+    few = [f"{k} {counts[k]}" for k in plan.new if counts[k] < FEW_CLIPS]
+    if few:
+        yield (
+            f"few clips: {', '.join(few)}; expect a first sorting, not an answer; "
+            f"{FEW_CLIPS} and more of several deployments do better"
+        )
+    one = [k for k in plan.new if counts[k] > 1 and heard.n_groups(k) == 1]
+    if one:
+        yield (
+            f"all clips of one group ({heard.rule}): {', '.join(one)}; they were held "
+            "out from each other, so that recall is too good: the model may have "
+            "learned a recorder, and nothing here could show that"
+        )
     if heard.n_longer:
         yield (
             f"{heard.n_longer} recordings are much longer than a clip and only their "
@@ -88,17 +88,22 @@ def _on_bands(heard: Heard, plan: Plan, old: Card) -> Iterator[str]:
     top = min(old.front_end.profile.sample_rate / 2, old.front_end.profile.fmax)
     rates = np.array(heard.rates)
     labels = np.array(heard.labels)
+    narrow, mixed = [], []
     for label in plan.new:
         own = rates[labels == label] / 2
         highest = float(own.max())
         if highest < _NARROW * top:
-            yield (
-                f"{label}: its recordings end at {highest:,.0f} Hz and the model hears "
-                f"up to {top:,.0f} Hz; it may know the class by that edge. Resample "
-                "what you will search to the same rate, or give --negatives of it"
-            )
-        elif own.min() < 0.5 * highest:
-            yield (
-                f"{label}: recordings end between {own.min():,.0f} and {highest:,.0f} "
-                "Hz; a class of several bandwidths is learned less well"
-            )
+            narrow.append(f"{label} at {highest:,.0f} Hz")
+        elif own.min() < 0.5 * min(highest, top):
+            mixed.append(f"{label} at {own.min():,.0f} to {highest:,.0f} Hz")
+    if narrow:
+        yield (
+            f"recordings end below the {top:,.0f} Hz that the model hears: "
+            f"{', '.join(narrow)}; it may know a class by that edge. Give --negatives "
+            "of the same rate, and search recordings of the same rate"
+        )
+    if mixed:
+        yield (
+            f"recordings of several bandwidths: {', '.join(mixed)}; such a class is "
+            "learned less well"
+        )

@@ -18,6 +18,7 @@ from seacall.errors import CheckpointError, SettingsError
 from seacall.files import file_sha256, written_whole
 from seacall.models.backend import load_classifier
 from seacall.models.checkpoint import (
+    BANK_NAME,
     CARD_NAME,
     ONNX_NAME,
     VERIFY_NAME,
@@ -36,6 +37,7 @@ _TAGS = ("bioacoustics", "marine-mammals", "passive-acoustic-monitoring")
 _MOST_BYTES = {
     CARD_NAME: MAX_JSON_BYTES,
     VERIFY_NAME: MAX_JSON_BYTES,
+    BANK_NAME: 1 << 26,
     ONNX_NAME: 1 << 30,
     WEIGHTS_NAME: 1 << 30,
 }
