@@ -92,6 +92,15 @@ def test_a_clock_that_is_set_back_hides_nothing(station, monkeypatch):
     assert told(tail) == []
 
 
+def test_what_is_written_late_is_told(station):
+    """A card that took ten seconds to write: the change bears the time of before."""
+    folder, _, tail = station
+    told(tail)
+    change(folder, 1, feeds.now_us() - 10_000_000)
+    assert told(tail) == [1]
+    assert told(tail) == []
+
+
 def test_many_changes_at_once_are_all_told(station):
     folder, _, tail = station
     told(tail)

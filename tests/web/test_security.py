@@ -29,7 +29,7 @@ def local(station_folder):
 @pytest.fixture(scope="module")
 def guarded(station_folder):
     places = served.places_of(station_folder)
-    with served.served(places, token=TOKEN, names=("Sea.example",)) as one:
+    with served.served(places, token=TOKEN) as one:
         yield one
 
 
@@ -66,9 +66,21 @@ def test_own_names_are_let_in(local, host):
     assert local.get("/api/about", headers={"Host": host}).status_code == 200
 
 
-def test_a_name_that_was_given_is_let_in(guarded):
-    headers = {"Host": "sea.EXAMPLE", "Authorization": f"Bearer {TOKEN}"}
-    assert guarded.get("/api/about", headers=headers).status_code == 200
+def test_a_name_that_was_given_is_let_in(station_folder):
+    places = served.places_of(station_folder)
+    with served.served(places, names=("Sea.example",)) as one:
+        assert one.get("/api/about", headers={"Host": "sea.EXAMPLE"}).status_code == 200
+        assert one.get("/api/about", headers={"Host": "a.example"}).status_code == 421
+
+
+def test_with_a_token_any_name_will_do_and_none_helps(guarded):
+    host = {"Host": "sea.university.example"}
+    assert guarded.get("/api/places", headers=host).status_code == 401
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert guarded.get("/api/places", headers=host | bearer).status_code == 200
+    origin = {"Origin": "http://sea.university.example"}
+    answer = httpx.post(guarded.url + UPLOAD, headers=host | origin, content=b"x")
+    assert answer.status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_what_is_no_recording_cannot_be_opened(tmp_path, what):
 
 
 def test_what_is_no_recording_is_refused_in_words(tmp_path):
-    with served.served({}, uploads=tmp_path / "up") as server:
+    with served.served({}, uploads=tmp_path / "up", max_upload_h=0.002) as server:
         for what in ("text", "a header"):
             answer = send(server, BAD[what], "x.wav")
             assert answer.status_code == 415
@@ -176,6 +176,9 @@ def test_what_is_no_recording_is_refused_in_words(tmp_path):
             assert detail.startswith("not taken: x.wav: ")
             assert "\n" not in detail
         assert send(server, wav(), "x.exe").status_code == 415
+        hours = send(server, wav(8.0))
+        assert hours.status_code == 413
+        assert "longer than 0.002 h" in hours.json()["detail"]
         assert server.get("/api/jobs").json() == {"rows": []}
     assert left(tmp_path / "up") == []
 

@@ -44,8 +44,8 @@ def serve(
     name: Annotated[
         list[str] | None,
         typer.Option(
-            help="Name under which browsers reach it, behind a proxy say; may be "
-            "given again."
+            help="Name under which browsers reach it without a token, behind a proxy "
+            "say; may be given again."
         ),
     ] = None,
     uploads: Annotated[

@@ -34,8 +34,9 @@ _RECENT_DETECTIONS_S = 60.0
 _MOST_COLUMNS = 1_200
 _WAITING = 240
 """Messages that wait for a viewer, some tens of seconds of them."""
-_OVERLAP_US = 2_000_000
-"""How far it is looked back each time: clocks are set back a little, now and then."""
+_OVERLAP_US = 60_000_000
+"""How far it is looked back each time: what is written to a slow card is there seconds
+after its own time, and clocks are set back a little."""
 _REMEMBERED = 10_000
 
 
@@ -70,6 +71,7 @@ class Tail:
         self._health_key = ""
         for source in view.sources():
             self._ring(source).take(most=1)
+        self._changes()  # what was before is told by recent()
 
     def hello(self) -> Message:
         """Return what a viewer is told first."""
@@ -82,7 +84,7 @@ class Tail:
         sources = self._view.sources()
         return [
             *(m for source in sources for m in self._spectra(source)),
-            *self._detections(),
+            *self._of_rows(self._changes()),
             *self._health(),
         ]
 
@@ -118,11 +120,11 @@ class Tail:
         rows = self._view.journal.rows("SELECT max(id) FROM detections")
         return int(rows[0][0] or 0)
 
-    def _detections(self) -> Iterator[Message]:
-        """Yield what began or changed: by number and by time, each change once.
+    def _changes(self) -> list[tuple[int, str]]:
+        """Return what began or changed, and its source: each change once.
 
-        The time alone would not do: a clock that is set back by an hour hides all that
-        happens in that hour.
+        By number and by time: the time alone would not do, a clock that is set back by
+        an hour hides all that happens in that hour.
         """
         now = now_us()
         rows = self._view.journal.rows(
@@ -140,7 +142,7 @@ class Tail:
             self._seen.popitem(last=False)
         self._since_us = now
         self._last_id = max([self._last_id, *(row["id"] for row in new)])
-        yield from self._of_rows([(row["id"], row["name"]) for row in new])
+        return [(row["id"], row["name"]) for row in new]
 
     def _of_rows(self, found: list[tuple[int, str]]) -> Iterator[Message]:
         for number, source in found:

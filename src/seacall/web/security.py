@@ -2,8 +2,9 @@
 
 A page on the internet can make a browser send requests to this machine. What stops it:
 
-* the Host header must name an address, or a name that is known to be ours: a name of
-  theirs that is made to point here (DNS rebinding) is neither;
+* where no token is asked for, the Host header must name an address, or a name that is
+  known to be ours: a name of theirs that is made to point here (DNS rebinding) is
+  neither;
 * WebSockets, and requests that change something, must come from our own page (Origin);
   programs may leave the origin out if they show the token, which no page can send;
 * nothing else of ours may be fetched by another site's page (Sec-Fetch-Site);
@@ -150,6 +151,8 @@ class Guard:
             name = urlsplit(f"//{hosts[0]}").hostname or ""
         except ValueError:
             return False
+        if self._token is not None:  # a foreign name has no cookie of ours
+            return bool(name)
         return name in self._names or _is_address(name)
 
     def _same_site(self, scope: Scope, headers: Headers, *, by_program: bool) -> bool:

@@ -26,12 +26,14 @@ class ServeSettings(Settings):
     )
     """What a browser or program must know to be let in; None: nothing."""
     names: tuple[str, ...] = ()
-    """Names under which browsers reach it, beside addresses, localhost and the
-    machine's own name: those of a proxy, say."""
+    """Names under which browsers reach it where no token is asked for, beside
+    addresses, localhost and the machine's own name: those of a proxy, say."""
     uploads: Path | None = None
     """Folder for recordings that are sent to it; None: none are taken."""
     max_upload_bytes: int = Field(default=2 * 10**9, gt=0)
     """Largest recording, bytes."""
+    max_upload_h: float = Field(default=72.0, gt=0)
+    """Longest recording, hours: a few bytes may stand for years of silence."""
     min_free_gb: float = Field(default=2.0, ge=0)
     """Left free on the disk of the uploads, GB."""
     model: str | None = None

@@ -193,6 +193,9 @@ class Uploads:
                 told = await self._run(["look", str(part)], lambda _: None)
         except TimeoutError:
             told = {}
+        longest_h = self._settings.max_upload_h
+        if told.get("duration_s", 0.0) > 3_600 * longest_h:
+            raise HTTPException(413, f"{name} is longer than {longest_h:g} h")
         if "duration_s" in told:
             return
         reason = told.get("error", "opening it does not end, or ends the program")
