@@ -10,6 +10,7 @@ import httpx
 import pytest
 import served
 from browsing import chromium, texts, until, visit
+from stations import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -147,6 +148,27 @@ def test_a_rejection_in_the_list_is_there_after_a_reload(browser, server):
         page.get_by_label("Verdict").first.select_option("rejected")
         until(page, "document.querySelectorAll('tr[data-id]').length === 1")
     assert [said[:2] for said in judged(server)] == [("MK", "reject")]
+
+
+def test_nothing_is_judged_before_it_is_shown(browser, server):
+    held, passing = [], []
+    with visit(browser, server, "archive/review", reviewer="MK") as page:
+        shown(page)
+        page.route(
+            "**/sound.wav*",
+            lambda one: one.continue_() if passing else held.append(one),
+        )
+        page.keyboard.press("a")
+        wait_for(lambda: page.evaluate("1") and held)
+        for key in "rruz":
+            page.keyboard.press(key)
+        passing.append(True)
+        held[0].continue_()
+        shown(page)
+        assert judged(server) == [("MK", "accept", "")]
+        assert press(page, "z")
+        n = len(rows(server))
+        assert f"{n} detections left" in page.inner_text(".count")
 
 
 def test_progress_counts_what_was_judged(browser, server):

@@ -11,6 +11,8 @@ const ADVICE = {
   dead: "far quieter than it used to be. The hydrophone may be broken, buried, or out of the water.",
   failed: "it cannot go on. See what happened below, mend it, and start seacall listen again.",
 };
+/** States that are no trouble. */
+const CALM = { ended: "the recording is over; nothing more comes from it." };
 const STALE_S = 30;
 
 function statesOf(source) {
@@ -41,7 +43,7 @@ function ofSource(source) {
   const states = statesOf(source);
   const level = Number.isFinite(source.level_db) ? `, ${format.decibels(source.level_db, "dBFS")}` : "";
   if (!states.length) return [{ bad: false, text: `${source.name}: listening${level}` }];
-  return states.map((state) => ({ bad: true, text: `${source.name}: ${state} – ${ADVICE[state] ?? source.failure ?? "see what happened below."}` }));
+  return states.map((state) => ({ bad: !CALM[state], text: `${source.name}: ${state} – ${CALM[state] ?? ADVICE[state] ?? (source.failure || "see what happened below.")}` }));
 }
 
 export function draw(root, health) {

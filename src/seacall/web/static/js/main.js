@@ -28,8 +28,16 @@ const state = { places: [], about: {}, view: null, leave: null, turn: 0 };
 /** The address after #: /place/view?parameters. */
 function address() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const [place, view] = path.split("/").map(decodeURIComponent);
+  const [place, view] = path.split("/").map(decoded);
   return { place, view, params: new URLSearchParams(query) };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // an address that somebody typed
+  }
 }
 
 function hash(place, view, params = {}) {

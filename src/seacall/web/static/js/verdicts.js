@@ -28,9 +28,10 @@ export class Verdicts {
    * @param {() => object|null} current the row that is judged
    * @param {(row, verdict) => void} onJudged gets the row as it now is
    * @param {(row|null) => void} onUndone
+   * @param {() => boolean} waiting whether the next is not shown yet
    */
-  constructor(ctx, { current, onJudged, onUndone }) {
-    Object.assign(this, { ctx, current, onJudged, onUndone, busy: false });
+  constructor(ctx, { current, onJudged, onUndone, waiting = () => false }) {
+    Object.assign(this, { ctx, current, onJudged, onUndone, waiting, busy: false });
     this.corrector = h("div", { class: "corrector", hidden: true });
     this.element = h(
       "div",
@@ -60,14 +61,14 @@ export class Verdicts {
   }
 
   act(verdict) {
-    if (!this.current()) return;
+    if (!this.current() || this.waiting()) return;
     if (verdict === "correct") this.correct();
     else this.judge({ verdict });
   }
 
   async judge(verdict) {
     const row = this.current();
-    if (!row || this.busy || !this.named()) return;
+    if (!row || this.busy || this.waiting() || !this.named()) return;
     await this.alone(async () => {
       const now = await api.judge(this.ctx.place.id, row.id, { reviewer: reviewer(this.ctx), ...verdict });
       this.hide();
@@ -76,7 +77,7 @@ export class Verdicts {
   }
 
   async undo() {
-    if (this.busy || !this.named()) return;
+    if (this.busy || this.waiting() || !this.named()) return;
     await this.alone(async () => {
       const { row } = await api.undo(this.ctx.place.id, reviewer(this.ctx));
       this.ctx.say(row ? `Taken back: ${named(row.label)}` : "There is nothing to take back.");

@@ -59,7 +59,7 @@ class Detections {
     return h(
       "form",
       { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
-      field("Class", select([["", "all"], ...this.ctx.place.labels.map((l) => [l, format.named(l)])], this.query.label ?? "", set("label"))),
+      field("Class", select([["", "all"], ...this.labels().map((l) => [l, format.named(l)])], this.query.label ?? "", set("label"))),
       field("Score at least", input("min_score", { type: "number", min: 0, max: 1, step: 0.05, inputmode: "decimal" })),
       field(`From (${format.zoneName()})`, time("since_us")),
       field("To", time("until_us")),
@@ -67,6 +67,11 @@ class Detections {
       field("Verdict", select(SETTLED, this.query.settled ?? "", set("settled"))),
       h("button", { type: "button", class: "clear", onclick: () => this.ctx.go("detections", { t: Date.now() % 1e6 }) }, "Clear filters"),
     );
+  }
+
+  /** Those of the model, and one that somebody asks for by its address. */
+  labels() {
+    return [...new Set([...this.ctx.place.labels, this.query.label ?? ""])].filter(Boolean);
   }
 
   async change(wanted) {
@@ -80,13 +85,15 @@ class Detections {
     this.remember();
     try {
       const found = await api.detections(this.ctx.place.id, { ...query, limit: PER_PAGE });
-      if (asked !== this.asked) return; // a later question is under way
+      if (asked !== this.asked) return undefined; // a later question is under way
+      if (!found.rows.length && found.total) return this.change({ offset: String(PER_PAGE * Math.floor((found.total - 1) / PER_PAGE)) });
       Object.assign(this, found);
       this.draw();
     } catch (error) {
       this.count.textContent = "";
       say(error.message, { bad: true });
     }
+    return undefined;
   }
 
   remember() {
@@ -99,7 +106,7 @@ class Detections {
     this.count.textContent = this.total ? `${format.count(first + 1)}–${format.count(first + this.rows.length)} of ${format.plural(this.total, "detection")}` : "";
     this.head.replaceChildren(...COLUMNS.map(([order, text]) => this.column(order, text)));
     this.body.replaceChildren(...this.rows.map((row) => this.line(row)));
-    if (!this.rows.length) this.body.append(h("tr", {}, h("td", { colspan: COLUMNS.length, class: "quiet" }, this.total ? "No more on this page." : "No detections fit these filters.")));
+    if (!this.rows.length) this.body.append(h("tr", {}, h("td", { colspan: COLUMNS.length, class: "quiet" }, "No detections fit these filters.")));
     const step = (by) => () => this.change({ offset: String(Math.max(0, first + by)) });
     this.pages.replaceChildren(
       h("button", { type: "button", disabled: first === 0, onclick: step(-PER_PAGE) }, "← Previous page"),

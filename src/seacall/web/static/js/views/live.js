@@ -153,6 +153,7 @@ class Live {
       h("span", { class: "score" }, format.score(row.score)),
       h("span", {}, format.when(row)),
       h("span", { class: "quiet" }, row.state === "open" ? "going on" : format.seconds(row.end_s - row.start_s)),
+      this.chooser.hidden ? null : h("span", { class: "source quiet" }, row.source),
     );
   }
 

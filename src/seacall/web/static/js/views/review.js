@@ -25,7 +25,7 @@ class Review {
     this.clip = h("div", { class: "clip big" });
     this.state = h("p", { class: "count", role: "status" });
     this.progress = h("div", { class: "progress-list" });
-    this.verdicts = new Verdicts(this.ctx, { current: () => this.row, onJudged: (row, verdict) => this.judged(row, verdict), onUndone: (row) => this.undone(row) });
+    this.verdicts = new Verdicts(this.ctx, { current: () => this.row, waiting: () => this.moving, onJudged: (row, verdict) => this.judged(row, verdict), onUndone: (row) => this.undone(row) });
     const classes = select([["", "all, balanced"], ...this.ctx.place.labels.map((l) => [l, format.named(l)])], this.label, (label) => this.only(label));
     this.root.replaceChildren(
       h("h1", {}, "Review"),
@@ -92,12 +92,16 @@ class Review {
   }
 
   /** The next in what was seen, else the server says what is best looked at now. */
-  async next() {
+  next() {
+    return this.alone(() => (this.at + 1 < this.seen.length ? this.go(this.at + 1) : this.fetch()));
+  }
+
+  /** One step at a time. */
+  async alone(step) {
     if (this.moving) return;
     this.moving = true;
     try {
-      if (this.at + 1 < this.seen.length) await this.go(this.at + 1);
-      else await this.fetch();
+      await step();
     } catch (error) {
       say(error.message, { bad: true });
     } finally {
@@ -126,10 +130,7 @@ class Review {
   }
 
   async previous() {
-    if (this.moving || this.at <= 0) return;
-    this.moving = true;
-    await this.go(this.at - 1);
-    this.moving = false;
+    if (this.at > 0) await this.alone(() => this.go(this.at - 1));
   }
 
   async go(at) {
@@ -155,12 +156,13 @@ class Review {
     const known = this.seen.findIndex((one) => one.id === row.id);
     if (known >= 0) this.seen[known] = row;
     else this.seen.splice(Math.max(0, this.at), 0, row);
-    this.go(known >= 0 ? known : Math.max(0, this.at));
     this.count(row.label, -1);
+    this.alone(() => this.go(known >= 0 ? known : Math.max(0, this.at)));
   }
 
   count(label, by) {
     const progress = (this.told?.progress ?? []).map((one) => (one.label === label ? { ...one, n_reviewed: Math.max(0, one.n_reviewed + by) } : one));
+    if (this.told) this.told.left -= by;
     this.drawProgress(progress);
   }
 
