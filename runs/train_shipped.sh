@@ -54,8 +54,14 @@ if [ ! -e "$out/trunk/card.json" ]; then
 fi
 if [ ! -e "$out/dataset/dataset.json" ]; then
     step "prepare the recordings"
-    python "$here/shipped_table.py" "$recordings" "$out/table.csv" >&2
-    some_left_out seacall prepare "$recordings" --table "$out/table.csv" \
+    mkdir -p "$out/recordings"
+    cp "$recordings/manifest.csv" "$out/recordings"
+    for name in watkins sanctsound killer_whale_calls; do
+        cp -R "$recordings/$name" "$out/recordings"
+    done
+    python "$here/steady_noise.py" "$out/recordings/steady_noise" >&2
+    python "$here/shipped_table.py" "$out/recordings" "$out/table.csv" >&2
+    some_left_out seacall prepare "$out/recordings" --table "$out/table.csv" \
         -o "$out/dataset" --workers "$workers"
 fi
 if [ ! -e "$out/teacher/card.json" ]; then
@@ -72,7 +78,10 @@ if [ ! -e "$out/student/card.json" ]; then
 fi
 if [ ! -e "$out/protocol/protocol.json" ]; then
     step "measure on deployments never heard"
-    printf '[teacher]\nweights = "%s"\n' "$weights" >"$out/protocol.toml"
+    {
+        cat "$here/shipped_protocol.toml"
+        printf '\n[teacher]\nweights = "%s"\n' "$weights"
+    } >"$out/protocol.toml"
     some_left_out seacall evaluate "$out/dataset" -o "$out/protocol" \
         --protocol deployments --recipe efficientat --recipe student-distilled \
         --start "$out/trunk" --seeds "$seeds" --config "$out/protocol.toml" \

@@ -6,14 +6,18 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import tiny
 
+import seacall
 from seacall.errors import SeacallError
 from seacall.models.checkpoint import CARD_NAME, ONNX_NAME, read_card
 from seacall.models.describe import describe
 from seacall.models.page import model_page
 from seacall.models.shipped import shipped_folder
+from seacall.models.unknown import NO_EVENT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +29,47 @@ def script():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def noise_of(name: str, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Draw noise by NumPy alone; colours by the spectrum's slope."""
+    hz = np.fft.rfftfreq(n, 1 / 48_000)
+    hz[0] = hz[1]
+    parts = np.fft.rfft(rng.standard_normal(n))
+    t = np.arange(n) / 48_000
+    mains = sum(np.sin(2 * np.pi * 50 * k * t + k) / k for k in range(1, 12))
+    white = rng.standard_normal(n)
+    return {
+        "white": white,
+        "pink": np.fft.irfft(parts / np.sqrt(hz), n),
+        "brown": np.fft.irfft(parts / hz, n),
+        "hum": mains + 0.01 * white,
+        "tone": np.sin(2 * np.pi * 9_600 * t) + 0.03 * white,
+        "clipped": np.clip(white, -0.5, 0.5),
+        "silence": np.zeros(n),
+    }[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["white", "pink", "brown", "hum", "tone", "clipped", "silence"]
+)
+@pytest.mark.parametrize("peak", [1e-3, 0.9])
+def test_steady_noise_and_silence_are_answered_unknown(name, peak, tmp_path):
+    y = noise_of(name, np.random.default_rng(3), 10 * 48_000)
+    y = peak * y / (np.abs(y).max() or 1.0)
+    soundfile.write(tmp_path / "noise.wav", y, 48_000, subtype="PCM_24")
+    answers = [clip["answer"] for clip in seacall.classify(tmp_path / "noise.wav")]
+    assert answers == ["unknown"] * 2
+
+
+def test_a_call_in_white_noise_is_not_refused_as_steady(tmp_path):
+    rng = np.random.default_rng(4)
+    t = np.arange(5 * 48_000) / 48_000
+    sweep = np.sin(2 * np.pi * (4_000 * t + 800 * t**2)) * (np.abs(t - 2.5) < 0.4)
+    y = 0.1 * rng.standard_normal(len(t)) + 0.3 * sweep
+    soundfile.write(tmp_path / "call.wav", 0.5 * y / np.abs(y).max(), 48_000)
+    (clip,) = seacall.classify(tmp_path / "call.wav")
+    assert clip["reason"] != NO_EVENT
 
 
 def about(folder: Path, text: str = 'limits = ["Small."]\n') -> Path:
