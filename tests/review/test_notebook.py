@@ -63,6 +63,15 @@ def test_what_is_no_verdict_is_refused_in_words(tmp_path, reviewer, answer, labe
     assert Notebook(tmp_path).verdicts() == []
 
 
+def test_half_a_character_is_refused_and_unknown_is_a_rejection(tmp_path):
+    notebook = Notebook(tmp_path)
+    for texts in ({"note": "\ud800"}, {"label": "\udfff"}):
+        with pytest.raises(SettingsError, match=r"half a character|label"):
+            notebook.say("Ann", CALL, "correct", **({"label": FIN} | texts))
+    notebook.say("Ann", CALL, "correct", label="unknown")
+    assert [(v.answer, v.label) for v in notebook.verdicts()] == [("reject", "")]
+
+
 def test_a_file_that_is_no_notebook_is_told(tmp_path):
     (tmp_path / NOTEBOOK_NAME).write_bytes(b"not a data base at all" * 99)
     with pytest.raises(SettingsError, match="not a database"):

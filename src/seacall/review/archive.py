@@ -42,7 +42,6 @@ class _Heard:
     asked: tuple[str, ...]
     each_channel: bool
     columns: Columns
-    found: list[Detection]
     searched: list[Searched]
     stretches: Stretches
     read_at: float
@@ -120,28 +119,28 @@ class ArchivePlace(Shelf):
         return [_stamp(self.folder / name) for name in names]
 
     def _plain(self, columns: Columns, at: Sequence[int]) -> list[Detected]:
-        found = self._now().found
-        return [
-            Detected(
-                id=int(columns.id[place]),
-                target=columns.target(place),
-                name=columns.names[columns.source[place]],
-                family=family_of(found[place].label),
-                low_hz=found[place].low_hz,
-                high_hz=found[place].high_hz,
-                snr_db=found[place].snr_db,
-                level_db=found[place].level_db,
-                level_unit=found[place].level_unit,
-                has_sound=found[place].path.exists(),
-            )
-            for place in at
-        ]
+        return [self._detected(columns, place, columns.details[place]) for place in at]
+
+    def _detected(self, columns: Columns, place: int, one: Detection) -> Detected:
+        return Detected(
+            id=int(columns.id[place]),
+            target=columns.target(place),
+            name=columns.names[columns.source[place]],
+            family=family_of(one.label),
+            low_hz=one.low_hz,
+            high_hz=one.high_hz,
+            snr_db=one.snr_db,
+            level_db=one.level_db,
+            level_unit=one.level_unit,
+            has_sound=one.path.exists(),
+        )
 
     def found(self, number: int) -> tuple[Detection, Searched]:
         """Return a detection as the run has it, and its recording."""
         now = self._now()
         place = now.columns.place_of(number)
-        return now.found[place], now.searched[int(now.columns.source[place])]
+        found: Detection = now.columns.details[place]
+        return found, now.searched[int(now.columns.source[place])]
 
     def sound(
         self, number: int, *, before_s: float = 1.0, after_s: float = 1.0
@@ -194,7 +193,6 @@ def _read(folder: Path, state: Any) -> _Heard:
         asked,
         each,
         _columns(found, source, searched),
-        found,
         searched,
         [one for searched, _ in pairs for one in _dated(searched)],
         time.monotonic(),
@@ -220,6 +218,7 @@ def _columns(
         labels=labels,
         sources=tuple(str(one.path) for one in searched),
         names=tuple(one.path.name for one in searched),
+        details=found,
     )
 
 

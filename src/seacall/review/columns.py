@@ -38,6 +38,8 @@ class Columns:
     """What sources are known by."""
     names: tuple[str, ...]
     """What sources are called; several may share a name."""
+    details: Sequence[Any] = ()
+    """What the place knows of each besides; empty: it looks elsewhere."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -126,14 +128,17 @@ class Columns:
         return int(near[off.argmin()]) if len(near) and off.min() < 1.5 else None
 
 
-def _nothing(kind: type) -> NDArray[Any]:
-    return np.empty(0, kind)
-
+_NO_INTS, _NO_FLOATS = np.empty(0, np.int64), np.empty(0, np.float64)
 
 NOTHING = Columns(
-    **{name: _nothing(np.int64) for name in ("id", "label", "source", "channel")},
-    start_us=_nothing(np.int64),
-    **{name: _nothing(np.float64) for name in ("start_s", "end_s", "score")},
+    id=_NO_INTS,
+    label=_NO_INTS,
+    source=_NO_INTS,
+    channel=_NO_INTS,
+    start_us=_NO_INTS,
+    start_s=_NO_FLOATS,
+    end_s=_NO_FLOATS,
+    score=_NO_FLOATS,
     labels=(),
     sources=(),
     names=(),

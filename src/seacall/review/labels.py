@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seacall.detect.outputs.target import shared_folder
@@ -39,6 +39,9 @@ class Label:
     recording: str
     """What it comes from: clips of one recording are alike."""
     note: str = ""
+    low_hz: float = 0.0
+    high_hz: float | None = None
+    """None: as far as the file reaches."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def labels_of(place: Shelf) -> Labels:
     columns, book = place.book()
     found: list[Label] = []
     left_out: list[str] = []
+    bands = dict(zip(book.at, place.rows(columns, book, list(book.at)), strict=True))
     for at, settled, label, said in _settled(columns, book):
         last = said[-1]
         where = f"{last.target.label} at {last.target.start_s:.3f} s"
@@ -67,6 +71,9 @@ def labels_of(place: Shelf) -> Labels:
         one = _label(place, columns, at, settled, label, said)
         if one is None:
             left_out.append(f"{where}: its sound is not there")
+        elif at in bands:
+            band = bands[at]
+            found.append(replace(one, low_hz=band.low_hz, high_hz=band.high_hz))
         else:
             found.append(one)
     rows, doubled = _without_contradictions(found)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seacall.errors import SettingsError
-from seacall.labels import clean_label
+from seacall.labels import UNKNOWN, clean_label
 from seacall.live.journal import now_us
 from seacall.live.judged import NOTEBOOK_NAME
 from seacall.review.nouns import ANSWERS, Answer, Target, Verdict
@@ -122,12 +122,17 @@ class Notebook:
         SettingsError
             If the reviewer has no name, the answer is none, or a correction says
             nothing else.
+        AnnotationError
+            If a label is not printable.
         """
         reviewer = named(reviewer)
         if answer not in ANSWERS:
             raise SettingsError(
                 f"verdict {answer!r} is none; give {', '.join(ANSWERS)}"
             )
+        if answer == "correct" and label.strip() == UNKNOWN:
+            answer, label = "reject", ""
+        _refuse_half_characters(reviewer, label, note)
         label = _new_label(answer, label, target.label)
         if len(note) > LONGEST_NOTE:
             raise SettingsError(
@@ -273,6 +278,16 @@ def named(reviewer: str) -> str:
             "characters"
         )
     return name
+
+
+def _refuse_half_characters(*texts: str) -> None:
+    """Refuse text that no file can hold: halves of a character of two."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            "name, label or note holds half a character; type it again"
+        ) from error
 
 
 def _new_label(answer: Answer, label: str, before: str) -> str:

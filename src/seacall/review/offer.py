@@ -80,7 +80,7 @@ def next_for(
     drawn = None if double else _by_chance(place, columns, book, free, reviewer)
     at = drawn if drawn is not None else (int(order[0]) if len(order) else None)
     return Offer(
-        None if at is None else place.rows([at])[0],
+        None if at is None else place.rows(columns, book, [at])[0],
         len(order) if double else int(fresh.sum()),
         progress_of(columns, book, reviewer),
         drawn is not None,

@@ -30,6 +30,8 @@ class Imported:
     n_rejected: int = 0
     unmatched: tuple[Annotation, ...] = ()
     """Selections where nothing was detected: calls that were missed."""
+    n_untouched: int = 0
+    """Detections that are shown and lie in recordings that the table does not name."""
     failures: tuple[str, ...] = ()
     """Rows that could not be read."""
 
@@ -39,6 +41,11 @@ class Imported:
             f"{self.n_accepted} accepted, {self.n_corrected} corrected, "
             f"{self.n_rejected} rejected"
         ]
+        if self.n_untouched:
+            lines.append(
+                f"{self.n_untouched} detections lie in recordings that the table does "
+                "not name: nothing is said of them"
+            )
         if self.unmatched:
             lines.append(
                 f"{len(self.unmatched)} selections where nothing was detected: give "
@@ -84,11 +91,12 @@ def import_table(
             unmatched.append(one)
         else:
             said[at] = _answer(one.label, columns.labels[columns.label[at]])
+    named = {str(one.path) for one in marks.annotations}
+    shown = np.flatnonzero(place.shown(columns)).tolist()
+    inside = [at for at in shown if columns.sources[columns.source[at]] in named]
     if missing_rejected:
-        named = {str(one.path) for one in marks.annotations}
-        for at in np.flatnonzero(place.shown(columns)).tolist():
-            if columns.sources[columns.source[at]] in named:
-                said.setdefault(at, ("reject", ""))
+        for at in inside:
+            said.setdefault(at, ("reject", ""))
     for at, (answer, label) in said.items():
         place.notebook.say(
             reviewer, columns.target(at), answer, label=label, note=f"from {table.name}"
@@ -100,6 +108,7 @@ def import_table(
         answers.count("correct"),
         answers.count("reject"),
         tuple(unmatched),
+        len(shown) - len(inside),
         (*(f.reason for f in marks.failures), *absent),
     )
 

@@ -129,7 +129,8 @@ class Shelf(ABC):
             good &= book.has(query.settled)
         found = self._in_order(columns, book, good, query)
         stop = query.offset + max(0, query.limit)
-        return Page(len(found), tuple(self.rows(found[query.offset : stop])))
+        rows = self.rows(columns, book, found[query.offset : stop])
+        return Page(len(found), tuple(rows))
 
     def _in_order(
         self, columns: Columns, book: Book, good: Bools, query: Query
@@ -149,12 +150,13 @@ class Shelf(ABC):
 
     def detection(self, number: int) -> Detected:
         """Return one by its id; a KeyError if there is none."""
-        columns, _ = self.book()
-        return self.rows([columns.place_of(number)])[0]
-
-    def rows(self, at: Sequence[int] | Ints) -> list[Detected]:
-        """Return detections at places of the columns, with what was said of them."""
         columns, book = self.book()
+        return self.rows(columns, book, [columns.place_of(number)])[0]
+
+    def rows(
+        self, columns: Columns, book: Book, at: Sequence[int] | Ints
+    ) -> list[Detected]:
+        """Return detections at places of the columns, with what was said of them."""
         places = [int(place) for place in at]
         return [
             replace(one, verdicts=book.at.get(place, ()), settled=book.settled(place))

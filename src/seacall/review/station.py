@@ -187,14 +187,15 @@ class StationPlace(Shelf):
 
     def changed_since(self, us: int) -> list[Detected]:
         """Return detections that changed later than that, in the order of changes."""
-        columns = self.columns()
+        columns, book = self.book()
         rows = self._journal.rows(
             "SELECT id FROM detections WHERE changed_us > ? ORDER BY changed_us LIMIT "
             "1000",
             us,
         )
         numbers = [int(row["id"]) for row in rows]
-        return self.rows([columns.place_of(k) for k in numbers if columns.has(k)])
+        places = [columns.place_of(k) for k in numbers if columns.has(k)]
+        return self.rows(columns, book, places)
 
     def sound(
         self, number: int, *, before_s: float = 1.0, after_s: float = 1.0

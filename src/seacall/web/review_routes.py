@@ -145,6 +145,6 @@ def _undone(place: Shelf, reviewer: str) -> dict[str, Any] | None:
     taken = place.notebook.undo(reviewer)
     if taken is None:
         return None
-    columns, _ = place.book()
+    columns, book = place.book()
     at = columns.at_key(taken.target.key)
-    return None if at is None else place.rows([at])[0].as_json()
+    return None if at is None else place.rows(columns, book, [at])[0].as_json()
