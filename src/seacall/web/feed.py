@@ -127,22 +127,35 @@ class Tail:
         an hour hides all that happens in that hour.
         """
         now = now_us()
-        rows = self._view.journal.rows(
-            "SELECT d.id, s.name, d.changed_us FROM detections d "
-            "JOIN segments g ON d.segment = g.id JOIN sources s ON g.source = s.id "
-            "WHERE d.changed_us >= ? OR d.id > ? ORDER BY d.id",
-            min(self._since_us, now) - _OVERLAP_US,
-            self._last_id,
-        )
-        new = [row for row in rows if self._seen.get(row["id"]) != row["changed_us"]]
-        for row in new:
-            self._seen[row["id"]] = row["changed_us"]
-            self._seen.move_to_end(row["id"])
+        # Two questions: together SQLite would look at every detection for them.
+        since_us = min(self._since_us, now) - _OVERLAP_US
+        found = {
+            row["id"]: row["changed_us"]
+            for where, value in (
+                ("changed_us >= ?", since_us),
+                ("id > ?", self._last_id),
+            )
+            for row in self._view.journal.rows(
+                f"SELECT id, changed_us FROM detections WHERE {where}", value
+            )
+        }
+        new = [k for k in sorted(found) if self._seen.get(k) != found[k]]
+        for number in new:
+            self._seen[number] = found[number]
+            self._seen.move_to_end(number)
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         self._since_us = now
-        self._last_id = max([self._last_id, *(row["id"] for row in new)])
-        return [(row["id"], row["name"]) for row in new]
+        self._last_id = max([self._last_id, *new])
+        return [(number, self._source_of(number)) for number in new]
+
+    def _source_of(self, number: int) -> str:
+        rows = self._view.journal.rows(
+            "SELECT s.name FROM detections d JOIN segments g ON d.segment = g.id "
+            "JOIN sources s ON g.source = s.id WHERE d.id = ?",
+            number,
+        )
+        return str(rows[0]["name"])
 
     def _of_rows(self, found: list[tuple[int, str]]) -> Iterator[Message]:
         for number, source in found:

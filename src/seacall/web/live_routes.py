@@ -192,8 +192,9 @@ async def _until_one_goes(socket: WebSocket, viewer: Viewer) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     if viewer.overrun.is_set() and socket.application_state is WebSocketState.CONNECTED:
-        with suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close(_LATER)
+        # It does not read, and may never read that either.
+        with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+            await asyncio.wait_for(socket.close(_LATER), 1.0)
 
 
 async def _send(socket: WebSocket, viewer: Viewer) -> None:
