@@ -19,6 +19,9 @@ IntArray = NDArray[np.int64]
 LOWEST_THRESHOLD = 0.3
 """Below it more than two other classes may be as likely."""
 HIGHEST_THRESHOLD = 0.95
+LEAST_KEPT = 0.9
+"""Share of other classes' clips that keep their best class, below which there is a
+warning."""
 SURE = 0.8
 """Mean score of wrong answers from which on there is a warning."""
 _OTHERS = ("background", "old")
@@ -86,7 +89,7 @@ class Guards:
         if self.kept_old is not None:
             lines.append(
                 f"old classes: {self.kept_old:.1%} of {self.n_old} clips keep their "
-                f"answer ({self.measured_on.get('old', '')})"
+                f"best class ({self.measured_on.get('old', '')})"
             )
         if self.sure_when_wrong is not None:
             lines.append(
@@ -115,6 +118,12 @@ class Guards:
                 f"little of their own clips is answered at their thresholds: "
                 f"{', '.join(few)}; look through scores below that, or allow more "
                 "mistakes with --most-false"
+            )
+        if self.kept_old is not None and self.kept_old < LEAST_KEPT:
+            yield (
+                f"{1 - self.kept_old:.0%} of other classes' clips have a new class as "
+                "their best: below its threshold they become unknown; give clips of "
+                "old classes (--old)"
             )
         if self.sure_when_wrong is not None and self.sure_when_wrong > SURE:
             yield (

@@ -26,7 +26,7 @@ from seacall.models.checkpoint import Calibration
 from seacall.models.embedding import Embedder
 
 _N_CALLS = 2
-"""Simulated calls of each species, where the old classes are not known otherwise."""
+"""Simulated calls of each species, beside what is known of the old classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,24 +72,30 @@ class Work:
             if parts:
                 n = sum(len(part.targets) for part in parts)
                 return parts, f"{n} clips of {self.old}"
-        bank = self.bank()
-        # What is to be trained lies before the embeddings that could be drawn.
-        if bank is not None and self.plan.fixed and not self.settings.fine_tune:
-            part = bank_part(
-                bank,
-                self.last,
-                self.plan,
-                self.calibration,
-                rng=rng,
-                n_each=self.settings.n_drawn,
-            )
-            if part is not None:
-                n = len(part.targets)
-                return [part], f"{n} embeddings drawn around the classes"
         calls = simulated_calls(
             self.embedder, but=self.plan.new, n_each=_N_CALLS, seed=self.settings.seed
         )
-        return [calls_part(calls, self.plan, self.calibration)], calls.what
+        parts = [calls_part(calls, self.plan, self.calibration)]
+        drawn = self._drawn(rng)
+        if drawn is None:
+            return parts, calls.what
+        what = f"{len(drawn.targets)} embeddings drawn around the classes, {calls.what}"
+        return [drawn, *parts], what
+
+    def _drawn(self, rng: np.random.Generator) -> Part | None:
+        """Return embeddings drawn of the old classes, if the model says where."""
+        bank = self.bank()
+        # What is to be trained lies before the embeddings that could be drawn.
+        if bank is None or not self.plan.fixed or self.settings.fine_tune:
+            return None
+        return bank_part(
+            bank,
+            self.last,
+            self.plan,
+            self.calibration,
+            rng=rng,
+            n_each=self.settings.n_drawn,
+        )
 
     def bank(self) -> Bank | None:
         """Return where the old classes lie, if the model says so."""
