@@ -1,13 +1,14 @@
-"""Students of several trunks as a committee, and one student distilled from it.
+"""Students as a committee, and one student distilled from it: what is kept of the gain.
 
-    python runs/distil_committee.py DATASET WEIGHTS OUT TRUNK TRUNK ... [--seeds 1]
+    python runs/distil_committee.py DATASET WEIGHTS OUT TRUNK TRUNK TRUNK [--seeds 1]
 
-Five folds of whole deployments. In each fold one student a trunk is distilled as
-``seacall evaluate --recipe student-distilled`` does (WEIGHTS are EfficientAT mn04's).
-Their mean log scores are the committee's, and what a new student on the first trunk
-learns, of all views of the fold's training clips. Writes what each of them answered to
-clips that were held out, as tables that ``compare_committees.py`` reads: the members in
-the place of seeds, and ``committee`` and ``distilled`` alone.
+Five folds of whole deployments. In each fold one student is distilled for each TRUNK, as
+``seacall evaluate --recipe student-distilled`` does (WEIGHTS are EfficientAT mn04's), and
+each with a seed of its own, so that the same trunk may be given more than once. Their
+mean log scores are the committee's, and what a new student on the first trunk learns, of
+all views of the fold's training clips. Writes what each answered to clips that were held
+out, as tables that ``compare_committees.py`` reads: ``members`` (in the place of seeds),
+``committee`` and ``distilled``.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ class Fold:
     def answers(self, train: Any, test: Any, seed: int) -> list[np.ndarray]:
         """Return the members' logits, the committee's and the distilled student's."""
         heard, said = [], []
-        for recipe in self.recipes:
+        for member, recipe in enumerate(self.recipes):
             trunk = recipe._trunk()
             recipe._look_at(train, trunk, self.context)
             recipe._look_at(test, trunk, self.context)
             lesson = recipe._lesson(train, n_classes=self.n_classes)
-            head = self._student(recipe, lesson, seed)
+            head = self._student(recipe, lesson, 100 * seed + member)
             with torch.no_grad():
                 heard.append(log_softmax(head(*lesson.tensors[:2])))
                 said.append(log_softmax(head(*recipe._tensors(test, n_views=1))))
@@ -75,7 +76,7 @@ class Fold:
         lesson = first._lesson(train, n_classes=self.n_classes)
         soft = torch.stack(heard).mean(dim=0)
         again = replace(lesson, tensors=(*lesson.tensors[:3], soft))
-        head = self._student(first, again, seed)
+        head = self._student(first, again, 100 * seed + len(self.recipes))
         with torch.no_grad():
             distilled = head(*first._tensors(test, n_views=1))
         whole = [*said, torch.stack(said).mean(dim=0), distilled]
@@ -99,8 +100,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
     heard_once()
-    recipes = [
-        make_recipe(
+    by_trunk = {
+        trunk: make_recipe(
             "student-distilled",
             {
                 "student": {"start": str(trunk)},
@@ -108,8 +109,9 @@ def main() -> None:
             },
             {"head": {"augment": {"n_views": 4}}},
         )
-        for trunk in given.trunks
-    ]
+        for trunk in dict.fromkeys(given.trunks)
+    }
+    recipes = [by_trunk[trunk] for trunk in given.trunks]
     context = RunContext(
         given.data, given.out, torch.device("cpu"), Silent(), resume=False
     )
@@ -135,18 +137,16 @@ def main() -> None:
             found = fold.answers(train, subset(pooled.arrays, test), seed)
             whole[seed][:, test] = found
             print(f"seed {seed}, fold {k + 1} of {own.n_folds}", flush=True)
-        names = [path.name for path in given.trunks]
-        tables = {name: [m] for m, name in enumerate(names)}
-        tables |= {"members": list(range(len(names)))}
-        tables |= {"committee": [len(names)], "distilled": [len(names) + 1]}
+        n_members = len(recipes)
+        tables = {f"members-{seed}": list(range(n_members))}
+        tables |= {"committee": [n_members], "distilled": [n_members + 1]}
         for name, systems in tables.items():
             # Of single systems all seeds, of the members those of one seed each.
             some = range(seed + 1) if len(systems) == 1 else [seed]
             logits = [whole[s][m] for s in some for m in systems]
-            file = name if len(systems) == 1 else f"{name}-{seed}"
             given.out.mkdir(parents=True, exist_ok=True)
             write_table(
-                given.out / f"{file}.csv",
+                given.out / f"{name}.csv",
                 pooled.arrays,
                 np.stack(logits),
                 labels=labels,

@@ -67,7 +67,7 @@ class Committee:
         If a member is missing, was changed, or does not fit the others.
     """
 
-    def __init__(self, folder: Path, *, load_member: Callable[[Path], _Model]) -> None:
+    def __init__(self, folder: Path, *, load_member: Callable[[Path], Any]) -> None:
         self.card = read_card(folder)
         for name in self.card.files:
             checked_file(folder, self.card, name)
