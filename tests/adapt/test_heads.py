@@ -208,3 +208,14 @@ def test_new_logits_beside_fixed_ones_leave_those_as_they_are():
     own = one.targets == 3
     assert np.mean(best[own] == 3) > 0.7
     assert np.mean(best[~own] == 3) < 0.15
+
+
+def test_what_one_deployment_says_of_a_class_alone_is_not_believed():
+    """Offsets of classes stay together unless many times as much speaks against it."""
+    rng = np.random.default_rng(3)
+    targets = np.arange(60) % 3
+    scores = 2.0 * (targets[:, None] == np.arange(3)) + rng.normal(0, 1, (60, 3))
+    scores[:, 0] += 1.0  # as if this class's own deployment were heard too loud
+    one = Lesson(np.zeros((60, 1)), np.zeros((60, 0)), targets, np.ones(60), 3)
+    found = settle(one, scores)
+    assert np.ptp(found.offsets) < 0.5

@@ -18,6 +18,12 @@ _SLOPE_PRIOR = 0.1
 say nothing about how steep the curve is."""
 
 
+_OFFSET_PRIOR = 1.0
+"""Weight of the squared differences between classes' offsets beside the mean loss: what
+one or two deployments of a class say of its own offset does not hold on others
+(docs/lab-log.md)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Settled:
     """From raw scores of new classes to logits beside the old ones."""
@@ -55,9 +61,12 @@ def settle(lesson: Lesson, scores: Float64) -> Settled:
         logits = np.hstack([lesson.fixed, slope * scores + x[1:]])
         log_p = logits - logsumexp(logits, axis=1, keepdims=True)
         loss = -(w @ (truth * log_p).sum(axis=1)) + prior * x[0] ** 2
+        apart = x[1:] - x[1:].mean()
+        loss += _OFFSET_PRIOR * float(apart @ apart)
         off = (w[:, None] * (np.exp(log_p) - truth))[:, n_fixed:]
         of_slope = float((off * scores).sum() * slope) + 2 * prior * x[0]
-        return float(loss), np.concatenate([[of_slope], off.sum(axis=0)])
+        of_offsets = off.sum(axis=0) + 2 * _OFFSET_PRIOR * apart
+        return float(loss), np.concatenate([[of_slope], of_offsets])
 
     bounds = [(-4.0, 3.0)] + [(-60.0, 60.0)] * t
     found = minimize(cost, np.zeros(1 + t), jac=True, method="L-BFGS-B", bounds=bounds)
