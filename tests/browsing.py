@@ -75,3 +75,10 @@ def until(page: Any, expression: str) -> None:
 def scrolls_sideways(page: Any) -> bool:
     script = "document.documentElement.scrollWidth > innerWidth"
     return bool(page.evaluate(script))
+
+
+def open_first(page: Any) -> None:
+    """Open the first detection of the list in the player."""
+    page.locator("tr[data-id]").first.click()
+    page.wait_for_selector(".clip .wave")
+    page.wait_for_selector(".clip .stage canvas", state="attached")

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import places
 import pytest
 import served
-import soundfile
 import tiny
-from browsing import chromium, scrolls_sideways, texts, until, visit
+from browsing import chromium, open_first, scrolls_sideways, texts, until, visit
 from stations import record, wait_for
 
 from seacall.live.listen import listen
@@ -42,12 +41,6 @@ def server(browser, station_folder, archive_folder, tmp_path_factory):
 
 def rows_of(server, place: str, query: str = "") -> dict:
     return server.get(f"/api/places/{place}/detections?{query}").json()
-
-
-def open_first(page) -> None:
-    page.locator("tr[data-id]").first.click()
-    page.wait_for_selector(".clip .wave")
-    page.wait_for_selector(".clip .stage canvas", state="attached")
 
 
 def test_a_box_appears_while_the_station_listens(browser, tmp_path):
@@ -165,63 +158,6 @@ def test_the_list_is_sorted_by_its_heads(browser, server):
         page.get_by_role("button", name="Score").click()
         page.wait_for_selector("th[aria-sort=ascending]:has-text('Score')")
         assert [float(text) for text in texts(page, "td .score-bar")] == scores[::-1]
-
-
-def test_a_clip_is_shown_played_looped_and_slowed(browser, server):
-    with visit(browser, server, "archive/detections") as page:
-        open_first(page)
-        page.get_by_role("button", name="Play").click()
-        page.get_by_role("button", name="Pause").wait_for()
-        moved = "parseFloat(document.querySelector('.cursor').style.left) > 3"
-        until(page, moved)
-        page.keyboard.press("Escape")
-        page.locator("h1").click()
-        page.keyboard.press("Space")
-        page.get_by_role("button", name="Play").wait_for()
-        page.keyboard.press("l")
-        page.wait_for_selector("button[aria-pressed=true]:has-text('Loop')")
-        page.keyboard.press("[")
-        assert page.get_by_label("Speed").input_value() == "0.5"
-        assert "Slowed: the call is heard at" in page.inner_text(".clip")
-        page.keyboard.press("+")
-        page.get_by_label("Frequencies").select_option("call")
-        page.wait_for_selector(".clip .stage canvas", state="attached")
-        box = page.locator(".clip .box").bounding_box()
-        stage = page.locator(".clip .stage").bounding_box()
-        assert stage["x"] <= box["x"] < box["x"] + box["width"]
-        assert box["x"] + box["width"] <= stage["x"] + stage["width"] + 4
-
-
-def test_a_wav_file_is_read_sample_by_sample(browser, server, tmp_path):
-    y = soundfile.read(record(tmp_path / "a.wav", 0.2))[0]
-    script = (
-        "async (bytes) => { const m = await import('/static/js/wav.js'); const b = "
-        "Uint8Array.from(bytes).buffer; const r = m.readWav(b); "
-        "return [r.rate, [...r.samples]] }"
-    )
-    kinds = {"PCM_16": 2**-15, "PCM_24": 2**-23, "PCM_32": 2**-24, "FLOAT": 2**-24}
-    with visit(browser, server, "archive/detections") as page:
-        for subtype, step in kinds.items():
-            path = tmp_path / f"{subtype}.wav"
-            soundfile.write(path, y, 192_000, subtype=subtype)
-            rate, samples = page.evaluate(script, list(path.read_bytes()))
-            assert rate == 192_000
-            assert samples == pytest.approx(soundfile.read(path)[0], abs=step)
-
-
-def test_calls_outside_hearing_are_brought_into_it(browser, server):
-    script = (
-        "async (bands) => { const m = await import('/static/js/player.js'); "
-        "return bands.map(([low, high]) => m.audibleSpeed(low, high)) }"
-    )
-    bands = [(15, 30), (500, 8_000), (20_000, 40_000), (110_000, 150_000)]
-    with visit(browser, server, "archive/detections") as page:
-        speeds = page.evaluate(script, bands)
-    heard = [
-        (low * high) ** 0.5 * s for (low, high), s in zip(bands, speeds, strict=True)
-    ]
-    assert speeds[1] == 1
-    assert all(100 <= hz <= 10_000 for hz in heard)
 
 
 def test_names_are_text_and_never_run(browser, server):

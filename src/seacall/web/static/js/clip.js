@@ -133,10 +133,14 @@ class Clip {
   }
 
   spectrogram(axis, map) {
+    const size = this.fftSize(axis);
+    // Two columns a pixel are enough, and hours of them are not computed.
+    const hop = Math.min(size, Math.max(size / 8, Math.ceil(this.samples.length / (2 * Math.max(300, this.stage.clientWidth)))));
     return Spectrogram.create({
       container: this.stage,
       height: this.height,
-      fftSamples: this.fftSize(axis),
+      fftSamples: size,
+      noverlap: Math.floor(size - hop),
       windowFunc: "hann",
       scale: "linear",
       frequencyMin: axis.low_hz,
@@ -148,10 +152,10 @@ class Clip {
     });
   }
 
-  /** About 256 lines in what is shown, but no longer than the call allows. */
+  /** About 256 lines in what is shown; short beside the clip, whose ends it blurs. */
   fftSize(axis) {
     const wanted = (256 * this.rate) / Math.max(1, axis.top_hz - axis.low_hz);
-    const most = Math.min(16_384, this.samples.length / 4);
+    const most = Math.min(16_384, this.samples.length / 32);
     return 2 ** Math.max(5, Math.floor(Math.log2(Math.min(Math.max(wanted, 512), Math.max(most, 32)))));
   }
 
