@@ -14,6 +14,7 @@ import served
 from stations import record, wait_for
 from websockets.exceptions import ConnectionClosed
 
+from seacall.errors import SettingsError
 from seacall.live.journal import Journal
 from seacall.live.listen import listen
 from seacall.live.ring_file import RingReader
@@ -194,8 +195,6 @@ def test_a_viewer_that_does_not_read_is_sent_away(station_folder, monkeypatch):
 
 
 def test_a_journal_that_fails_for_a_while_ends_no_feed(station_folder, monkeypatch):
-    from seacall.errors import SettingsError
-
     fails = [True]
 
     def news(_: Tail) -> list[Message]:
@@ -212,6 +211,24 @@ def test_a_journal_that_fails_for_a_while_ends_no_feed(station_folder, monkeypat
         served.received(viewer, "health")
         fails[0] = False
         assert served.received(viewer, "again")
+
+
+def test_a_station_whose_journal_cannot_be_read_is_tried_again(
+    station_folder, monkeypatch
+):
+    def fails(*_: object) -> None:
+        raise SettingsError("busy")
+
+    with served.served(served.places_of(station_folder)) as server:
+        monkeypatch.setattr(StationView, "sources", fails)
+        with server.watch("station") as viewer, pytest.raises(ConnectionClosed) as end:
+            viewer.recv(timeout=10)
+        assert end.value.rcvd.code == 1013
+        monkeypatch.setattr(StationView, "health", fails)
+        assert "busy" in server.get("/healthz").text
+        monkeypatch.undo()
+        with server.watch("station") as viewer:
+            served.received(viewer, "health")
 
 
 def test_places_that_are_no_stations_have_no_feed(archive_folder):

@@ -235,6 +235,26 @@ def is_established(port: int) -> bool:
     return any(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
+def test_a_connection_that_becomes_a_websocket_late_stays_one(server):
+    """As proxies do that use connections again: no deadline is left over."""
+    with server.raw() as raw:
+        head = f"Host: {server.host}\r\nOrigin: {server.url}\r\n"
+        raw.sendall(f"GET /api/about HTTP/1.1\r\n{head}\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += raw.recv(65_536)
+        upgrade = (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        raw.sendall(
+            f"GET /api/places/station/live HTTP/1.1\r\n{head}{upgrade}".encode()
+        )
+        assert raw.recv(12) == b"HTTP/1.1 101"
+        time.sleep(1.5)  # more than a head may take
+        assert "seacall_viewers 1\n" in server.get("/metrics").text
+
+
 def test_what_is_no_http_is_refused(server):
     for junk in (
         b"\x16\x03\x01\x02\x00\x01\x00\xfc\r\n\r\n",

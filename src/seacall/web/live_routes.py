@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,12 +20,15 @@ from fastapi import (
 from fastapi.responses import PlainTextResponse
 from starlette.websockets import WebSocketState
 
+from seacall.errors import SeacallError
 from seacall.live.status import metrics_of
 from seacall.review.place import Place
 from seacall.web.answers import place_of
 from seacall.web.feed import Feed, Viewer
 from seacall.web.security import KNOWN
 from seacall.web.station_view import StationView
+
+Log = logging.getLogger("seacall.web")
 
 _LATER = 1013
 """RFC 6455's registry: try again later."""
@@ -87,7 +91,8 @@ class Stations:
 
     def views(self) -> dict[str, StationView]:
         """Return what is read of each station."""
-        found = {name: self.view(name) for name in self._places}
+        # Uploads may add one meanwhile.
+        found = {name: self.view(name) for name in list(self._places)}
         return {name: view for name, view in found.items() if view is not None}
 
     @property
@@ -130,11 +135,7 @@ def live_router(stations: Stations) -> APIRouter:
 
         What is wrong is told to those who know the token.
         """
-        wrong = [
-            f"{name}: {text}"
-            for name, view in stations.views().items()
-            for text in view.troubles()
-        ]
+        wrong = _troubles(stations)
         told = "\n".join(wrong) if request.scope.get(KNOWN) else "not well"
         text = told if wrong else "ok"
         return PlainTextResponse(f"{text}\n", 503 if wrong else 200)
@@ -155,7 +156,7 @@ def live_router(stations: Stations) -> APIRouter:
         """Send what a station hears, as it hears it."""
         try:
             feed = await asyncio.to_thread(stations.feed, place)
-        except HTTPException:
+        except (HTTPException, SeacallError):
             feed = None
         if feed is None:
             await socket.close(_NO_PLACE)
@@ -165,13 +166,27 @@ def live_router(stations: Stations) -> APIRouter:
             await socket.close(_LATER)
             return
         viewer = Viewer(source)
-        await feed.join(viewer)
         try:
+            await feed.join(viewer)
             await _until_one_goes(socket, viewer)
+        except SeacallError as error:  # a journal that is busy, or gone
+            Log.warning("%s: %s", place, error)
+            await socket.close(_LATER)
         finally:
             feed.leave(viewer)
 
     return router
+
+
+def _troubles(stations: Stations) -> list[str]:
+    try:
+        return [
+            f"{name}: {text}"
+            for name, view in stations.views().items()
+            for text in view.troubles()
+        ]
+    except SeacallError as error:  # a folder that is gone
+        return [" ".join(str(error).split())]
 
 
 def _station(stations: Stations, place: str) -> StationView:

@@ -40,6 +40,7 @@ class PatientProtocol(H11Protocol):
     waiting: dict[PatientProtocol, None]
     """These, in the order in which they came; of one server."""
     _deadline: asyncio.TimerHandle | None = None
+    _upgraded = False
 
     def connection_made(self, transport: Any) -> None:
         """Wait for a request."""
@@ -54,6 +55,11 @@ class PatientProtocol(H11Protocol):
         super().data_received(data)
         self._watch()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Let it go: another protocol has the connection now."""
+        self._upgraded = True
+        super().handle_websocket_upgrade(event)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._calm()
@@ -63,7 +69,7 @@ class PatientProtocol(H11Protocol):
         """Set the deadline where a request is waited for, and only there."""
         # Between two requests uvicorn's own clock runs, until the next begins to come.
         between = self.timeout_keep_alive_task is not None
-        if between or not self._idles():
+        if self._upgraded or between or not self._idles():
             self._calm()
         elif self._deadline is None:
             self.waiting[self] = None
