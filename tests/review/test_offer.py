@@ -110,11 +110,20 @@ def test_precision_is_told_from_chance_not_from_the_doubtful(tmp_path):
 
 def test_verdicts_that_somebody_chose_say_nothing_of_precision(tmp_path):
     place = place_of(tmp_path, [(BELUGA, 3.0 * k, 0.9) for k in range(20)])
-    for row in place.detections(Query()).rows:
+    for row in place.detections(Query()).rows[1:]:
         answer(place, row, "reject")
     (said,) = quality_of(place)
-    assert (said.precision, said.n_reviewed, said.alarm) == (None, 20, False)
+    assert (said.precision, said.n_reviewed, said.alarm) == (None, 19, False)
     assert "says nothing of precision" in said.text
+
+
+def test_where_all_were_judged_nothing_had_to_be_drawn(tmp_path):
+    place = place_of(tmp_path, [(BELUGA, 3.0 * k, 0.9) for k in range(20)])
+    for k, row in enumerate(place.detections(Query()).rows):
+        answer(place, row, "accept" if k < 15 else "reject")
+    (said,) = quality_of(place)
+    assert (said.precision, said.n_drawn) == (0.75, 20)
+    assert "15 of 20 (all there are) were right" in said.text
 
 
 def drawn(place, verdicts):

@@ -127,7 +127,7 @@ def test_quality_and_agreement_are_told(client):
     told = client.ask("GET", "/quality").json()
     rows = {row["label"]: row for row in told["rows"]}
     assert rows[BELUGA]["n_reviewed"] == 4
-    assert rows[BELUGA]["precision"] is None
+    assert rows[BELUGA]["precision"] == 1.0
     assert rows[BELUGA]["alarm"] is False
     assert told["agreement"]["share"] == 0.75
 

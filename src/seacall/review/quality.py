@@ -10,6 +10,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from seacall.review.agreement import agreement_of
 from seacall.review.chance import (
     design_effect,
@@ -45,6 +47,8 @@ class Drawn:
     """Drawn, and unsure or disputed."""
     n_waiting: int = 0
     """Drawn, and judged by nobody."""
+    whole: bool = False
+    """All of the class were judged: as good as drawn."""
 
     def from_score(self, lowest: float) -> Drawn:
         """Return those of at least this score."""
@@ -55,6 +59,7 @@ class Drawn:
             tuple(self.scores[k] for k in kept),
             self.n_unclear,
             self.n_waiting,
+            self.whole,
         )
 
     @property
@@ -78,7 +83,7 @@ class Row:
     n_reviewed: int
     """Of all, those that anybody judged."""
     n_drawn: int
-    """Judged ones that chance drew, and that are shown."""
+    """Judged ones that chance drew, or all if all were judged; that are shown."""
     precision: float | None
     """Share of right ones among those; None: none was judged."""
     low: float
@@ -149,10 +154,21 @@ def drawn_by_label(place: Shelf, columns: Columns, book: Book) -> dict[str, Draw
     places: dict[str, list[int]] = {}
     for at in picked_places(place, columns):
         places.setdefault(columns.labels[columns.label[at]], []).append(at)
-    return {label: _drawn(columns, book, some) for label, some in places.items()}
+    whole = set()
+    for code, label in enumerate(columns.labels):
+        mine = np.flatnonzero(columns.label == code)
+        if len(mine) and (book.state[mine] >= 0).all():
+            places[label] = mine.tolist()
+            whole.add(label)
+    return {
+        label: _drawn(columns, book, some, whole=label in whole)
+        for label, some in places.items()
+    }
 
 
-def _drawn(columns: Columns, book: Book, places: Sequence[int]) -> Drawn:
+def _drawn(
+    columns: Columns, book: Book, places: Sequence[int], *, whole: bool
+) -> Drawn:
     judged = [at for at in places if at in book.at]
     clear = [at for at in judged if book.settled(at) not in ("unsure", "disputed")]
     clear.sort(key=lambda at: min(one.number for one in book.at[at]))
@@ -165,6 +181,7 @@ def _drawn(columns: Columns, book: Book, places: Sequence[int]) -> Drawn:
         tuple(float(columns.score[at]) for at in clear),
         len(judged) - len(clear),
         len(places) - len(judged),
+        whole,
     )
 
 
@@ -264,8 +281,9 @@ def _of_precision(row: Row, drawn: Drawn) -> str:
         return (
             f"{row.n_reviewed} judged, none drawn by chance: says nothing of precision"
         )
+    how = "(all there are)" if drawn.whole else "drawn by chance"
     text = (
-        f"{sum(drawn.good)} of {row.n_drawn} drawn by chance were right: precision "
+        f"{sum(drawn.good)} of {row.n_drawn} {how} were right: precision "
         f"{row.low:.0%} to {row.high:.0%}"
     )
     if row.n_drawn < FEWEST:
