@@ -243,6 +243,13 @@ def test_background_and_old_clips_of_the_user_count(
     guards = json.loads(ended.out)["guards"]
     assert guards["n_background"] == 7 * 2 + 4 * 3
     assert guards["n_old"] == 4
+    (old / tiny.LABELS[0]).rename(old / "Nobody")
+    ended = seacall(
+        *("adapt", onnx_alone, clips, "-o", tmp_path / "other", "--old", old),
+        *("--config", quick),
+    )
+    assert ended.code == 1
+    assert "Nobody" in ended.error
 
 
 def test_a_prepared_dataset_is_taken_as_well(

@@ -21,6 +21,7 @@ from seacall.adapt.lesson import (
 from seacall.adapt.others import background, simulated_calls
 from seacall.adapt.plan import Plan
 from seacall.adapt.settings import AdaptSettings
+from seacall.errors import AnnotationError
 from seacall.models.bank import Bank, read_bank
 from seacall.models.checkpoint import Calibration
 from seacall.models.embedding import Embedder
@@ -69,9 +70,14 @@ class Work:
             kept = read_clips(self.old, self.embedder)
             parts = clips_part(kept, self.plan, self.calibration)
             parts = [part for part in parts if part.kind == "old"]
-            if parts:
-                n = sum(len(part.targets) for part in parts)
-                return parts, f"{n} clips of {self.old}"
+            if not parts:
+                raise AnnotationError(
+                    f"{self.old}: none of its labels ({', '.join(kept.counts())}) is "
+                    "an old class that stays; label them as the model does, or leave "
+                    "--old out"
+                )
+            n = sum(len(part.targets) for part in parts)
+            return parts, f"{n} clips of {self.old}"
         calls = simulated_calls(
             self.embedder, but=self.plan.new, n_each=_N_CALLS, seed=self.settings.seed
         )
