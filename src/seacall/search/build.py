@@ -20,9 +20,10 @@ from seacall.search.rows import ROW, Clips
 Watch = Callable[[str, int, int], None]
 """Told what is done, how far it is, and how far it has to go."""
 
-GRAPH_FROM = 20_000_000
-"""Numbers in all vectors from which on there is a graph. Fewer are compared one by one
-as fast, without the time to build it and without missing any (``bench/search.py``)."""
+GRAPH_FROM = 100_000_000
+"""Numbers in all vectors from which on there is a graph: those of a million clips of
+the built-in model and some. Fewer are compared one by one in a tenth of a second
+(``bench/search.py``), without missing any or the minutes that a graph takes."""
 _GRAPH_ROW = 180
 """Bytes of a vector's neighbours in the graph, about."""
 

@@ -141,7 +141,8 @@ def opened_usearch() -> Any:
     # Whichever of the two comes second must be usearch: ONNX Runtime 1.32 ends the
     # process if it is imported after usearch 2.26.
     importlib.import_module("onnxruntime")
-    return require("usearch.index", "search")
+    require("usearch", "search")
+    return importlib.import_module("usearch.index")
 
 
 def _opened(path: Path, *, n_rows: int, length: int, view: bool) -> Any:

@@ -169,7 +169,8 @@ def _write_csv(
 
 def _parquet(path: Path, hits: Sequence[Hit]) -> None:
     arrow = require("pyarrow", "tables")
-    parquet = require("pyarrow.parquet", "tables")
+    from pyarrow import parquet
+
     rows = [hit_row(rank, hit) for rank, hit in enumerate(hits, start=1)]
     for row in rows:  # a file's name need not be text
         for name in ("file", "run"):
