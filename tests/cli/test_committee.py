@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -123,6 +124,18 @@ def test_what_cannot_sit_together_is_one_line(seacall, students, tmp_path):
         *("--data", tmp_path, "--split", "all"),
     )
     assert "choose val, test or train" in ended.error
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_committee_that_cannot_be_calibrated_is_not_left_behind(
+    seacall, students, tiny_dataset, tmp_path
+):
+    empty = shutil.copytree(tiny_dataset, tmp_path / "empty")
+    for path in (empty / "validate").rglob("*.wav"):
+        path.write_bytes(b"no sound")
+    ended = seacall("committee", *students, "-o", tmp_path / "c", "--data", empty)
+    assert ended.code == 1
+    assert "no recording that can be used" in ended.error
     assert not (tmp_path / "c").exists()
 
 

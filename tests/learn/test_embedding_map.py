@@ -205,3 +205,4 @@ def test_evaluating_a_model_draws_its_map(tiny_dataset, tiny_student, tmp_path):
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'href="embedding_map.html"' in report
     assert figures["verdict"] in report
+    assert (tiny_student / "embedding_map.html").is_file()

@@ -21,7 +21,7 @@ from seacall.detect.classify import classify, classify_recording
 from seacall.errors import CheckpointError, SettingsError
 from seacall.models.backend import load_classifier
 from seacall.models.calibrated import calibrated
-from seacall.models.checkpoint import read_card, write_card
+from seacall.models.checkpoint import UnknownRule, read_card, write_card
 from seacall.models.committee import pooled
 from seacall.models.committee_folder import plan_committee, write_committee
 from seacall.models.describe import describe
@@ -116,7 +116,7 @@ def test_it_refuses_only_what_its_members_disagree_about():
     agree = np.log([[0.9, 0.05, 0.05], [0.9, 0.05, 0.05]])
     differ = np.log([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05]])
     logits = np.stack([agree.mean(axis=0), differ.mean(axis=0)])
-    rule = tiny.card(unknown={"most_disagreement": 0.2}).unknown
+    rule = UnknownRule(most_disagreement=0.2)
     reasons = reasons_to_refuse(
         logits, silent=np.zeros(2, bool), event_strength=None, rule=rule
     )
@@ -224,6 +224,11 @@ def test_it_is_not_written_over_anything(members, tmp_path):
     with pytest.raises(SettingsError, match="holds something"):
         write_committee(plan_committee(members), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_a_limit_of_disagreement_needs_members():
+    with pytest.raises(ValueError, match="for a committee's members"):
+        tiny.card(unknown={"most_disagreement": 0.2})
 
 
 def test_it_is_no_single_network(committee):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from seacall.cli.options import (
     console_for,
     require_training,
 )
-from seacall.errors import SettingsError
+from seacall.errors import SeacallError, SettingsError
 
 
 def committee(
@@ -111,11 +112,15 @@ def _calibrated(
             )
         arrays = dataset.arrays(split)  # type: ignore[arg-type]
         write_committee(plan, out)
-        classifier = load_classifier(out)
-        held_out, known = held_out_clips(classifier, arrays, root=data)
-        adjusted = adjust(
-            classifier.card, held_out, heard=known, known_recall=known_recall
-        )
+        try:
+            classifier = load_classifier(out)
+            held_out, known = held_out_clips(classifier, arrays, root=data)
+            adjusted = adjust(
+                classifier.card, held_out, heard=known, known_recall=known_recall
+            )
+        except SeacallError:
+            shutil.rmtree(out)  # it was made here, and is not what was asked for
+            raise
         write_card(out, adjusted.card)
         write_adjust_report(adjusted, out, title=f"Calibration of {out.name}")
     failures = [failure.reason for failure in dataset.failures]

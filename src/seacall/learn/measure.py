@@ -18,7 +18,12 @@ from seacall.detect.classify import BATCH_SIZE, score_inputs
 from seacall.errors import AnnotationError, CheckpointError, MissingExtraError
 from seacall.learn.baselines import Rows, baseline_scores
 from seacall.learn.dataset import Dataset
-from seacall.learn.embedding_map import MAP_NAME, embed_clips, write_map
+from seacall.learn.embedding_map import (
+    FIGURES_NAME,
+    MAP_NAME,
+    embed_clips,
+    write_map,
+)
 from seacall.learn.embedding_probe import lines as map_lines
 from seacall.learn.evaluate import evaluate_predictions
 from seacall.learn.evaluation import Evaluation
@@ -187,7 +192,8 @@ def _map(
     A model without an embedding has none, and nothing is said.
     """
     # What an earlier evaluation drew must not stand beside this one's figures.
-    (out / MAP_NAME).unlink(missing_ok=True)
+    for name in (MAP_NAME, FIGURES_NAME):
+        (out / name).unlink(missing_ok=True)
     try:
         embedder = load_embedder(model)
     except (CheckpointError, MissingExtraError) as error:

@@ -243,6 +243,8 @@ class Card(Settings):
             raise ValueError(
                 f"members {folders} do not fit architecture {self.architecture!r}"
             )
+        if self.unknown.most_disagreement is not None and not folders:
+            raise ValueError("unknown.most_disagreement is for a committee's members")
         if len(folders) == 1 or len(set(folders)) < len(folders):
             raise ValueError(f"members {folders} must be two or more, and differ")
         return self
