@@ -283,3 +283,16 @@ def test_a_filter_finds_the_nearest_of_what_is_left(tmp_path):
         rows, _ = index.nearest(query_of(x[0]), 10, chosen=kind == 2)
         assert (kind[rows] == 2).all()
         assert len(rows) == 10
+
+
+def test_a_network_can_be_opened_after_an_index():
+    """Some versions of the two libraries end the process in the other order."""
+    import programs
+
+    program = (
+        "from seacall.search.graph import opened_usearch\n"
+        "opened_usearch()\n"
+        "from seacall.models.embedding import load_embedder\n"
+        "print(load_embedder().length)"
+    )
+    assert int(programs.run("-c", program).stdout) > 0
