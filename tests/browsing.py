@@ -18,7 +18,7 @@ ARGUMENTS = (
     "--no-first-run",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-SECONDS = 15
+SECONDS = 30
 
 
 @contextmanager

@@ -217,10 +217,12 @@ def test_recordings_are_dropped_heard_and_refused_in_words(browser, server, tmp_
         page.evaluate(drop, ["notes<b>.wav", list(b"no sound at all" * 10)])
         page.wait_for_selector(".upload-state.bad")
         assert page.inner_text(".upload-state.bad").startswith("⚠")
-        page.evaluate(drop, ["dropped.wav", list(good)])
+        page.evaluate(drop, ["dröpped & gone.wav", list(good)])
         page.wait_for_selector(".upload-state.good", timeout=30_000)
         page.get_by_text("see what was found").click()
         page.get_by_role("heading", name="Detections").wait_for()
+        # The list is that of the recording, by the name under which it was kept.
+        assert page.get_by_label("Source").input_value() == "dröpped_gone.wav"
         assert page.locator("#place").input_value() in server.places
         page.goto(f"{server.url}/#/archive/upload")
         file = {"name": "b.wav", "mimeType": "audio/wav", "buffer": b"short"}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
-from pathlib import Path
 
 import httpx
+import places
 import pytest
 import served
 from browsing import chromium, texts, until, visit
@@ -22,9 +21,13 @@ def browser():
 
 
 @pytest.fixture
-def server(browser, archive_folder, tmp_path):
-    """Each test has a notebook of its own, beside the same scores and recordings."""
-    folder = Path(shutil.copytree(archive_folder, tmp_path / "archive"))
+def server(browser, tiny_model, tmp_path):
+    """Scores are given, so that no model decides what there is to review."""
+    scores = {
+        "20260501_120000.wav": [[0.9, 0.0], [0.0, 0.0], [0.0, 0.8], [0.0, 0.0]],
+        "b.wav": [[0.7, 0.0], [0.0, 0.0], [0.0, 0.6], [0.0, 0.0], [0.95, 0.0]],
+    }
+    folder = places.archive(tmp_path / "archive", scores, model=tiny_model)
     with served.served(served.places_of(folder)) as one:
         yield one
 
@@ -108,7 +111,7 @@ def test_a_correction_is_typed_in_part_and_chosen_by_arrows(browser, server):
         chosen = page.inner_text("[role=option][aria-selected=true]")
         assert chosen == options[1]
         press(page, "Enter")
-        assert judged(server) == [("MK", "correct", chosen.replace(" ", "_"))]
+        assert judged(server) == [("MK", "correct", chosen)]
         # Esc leaves without a verdict; keys are letters while one types.
         page.keyboard.press("c")
         page.keyboard.type("rrr")

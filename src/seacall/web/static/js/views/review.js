@@ -115,7 +115,7 @@ class Review {
     this.told = found;
     this.drawProgress(found.progress ?? []);
     if (!found.row) return this.done();
-    this.seen.push(found.row);
+    this.seen.push({ ...found.row, by_chance: found.by_chance });
     await this.go(this.seen.length - 1);
     return undefined;
   }
@@ -139,7 +139,7 @@ class Review {
     this.handle = null;
     this.verdicts.hide();
     const left = this.told?.left;
-    this.state.textContent = Number.isFinite(left) ? `${format.plural(left, "detection")} left` : "";
+    this.state.textContent = Number.isFinite(left) ? `${format.plural(left, "detection")} left${this.row.by_chance ? " · drawn by chance: these tell the precision" : ""}` : "";
     this.handle = await openClip(this.clip, this.row, this.ctx, { height: Math.min(360, Math.max(200, innerHeight - 620)) });
     if (this.box.checked) this.handle.toggle();
   }

@@ -83,7 +83,7 @@ class Upload {
         const job = await api.job(id);
         one.bar.value = 0.5 + 0.5 * (job.progress ?? 0);
         if (job.state === "failed") return this.tell(one, `⚠ ${job.error ?? "It could not be analysed."}`, "bad");
-        if (job.state === "done") return await this.finish(one, job.place);
+        if (job.state === "done") return await this.finish(one, job);
         this.tell(one, job.state === "waiting" ? "waiting its turn" : "listening to it");
         if (this.left) return undefined;
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -93,11 +93,11 @@ class Upload {
     }
   }
 
-  async finish(one, place) {
+  async finish(one, { place, name }) {
     one.bar.value = 1;
     await this.ctx.refresh();
     one.text.className = "upload-state good";
-    const query = { source: one.file.name };
+    const query = { source: name }; // as it was kept: odd signs are replaced
     one.text.replaceChildren("✓ done: ", h("a", { href: this.ctx.link("detections", query, place) }, "see what was found"), " or ", h("a", { href: this.ctx.link("review", {}, place) }, "review it"));
   }
 
