@@ -158,8 +158,8 @@ def embedded_units(db: sqlite3.Connection) -> list[EmbeddedUnit]:
     if not has_embeddings(db):
         return []
     rows = db.execute(
-        "SELECT u.id, r.id, r.path, r.size, r.mtime_ns, u.channel, u.segment, u.first_clip, "
-        "u.n_done FROM embeddings e JOIN units u ON e.unit = u.id "
+        "SELECT u.id, r.id, r.path, r.size, r.mtime_ns, u.channel, u.segment, "
+        "u.first_clip, u.n_done FROM embeddings e JOIN units u ON e.unit = u.id "
         "JOIN recordings r ON u.recording = r.id "
         "ORDER BY r.position, r.id, u.channel, u.segment, u.first_clip"
     )
