@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from seacall.errors import SettingsError
 from seacall.settings import Settings, checked
 
-Floats = NDArray[np.float64]
 Month = Annotated[int, Field(ge=1, le=12)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
@@ -123,7 +119,7 @@ class SpeciesPrior(Settings):
                     f"{', '.join(labels[:-1])}"
                 )
 
-    def weights(self, labels: Sequence[str], month: int | None) -> Floats:
+    def weights(self, labels: Sequence[str], month: int | None) -> list[float]:
         """Return the weight of each class.
 
         Parameters
@@ -136,23 +132,23 @@ class SpeciesPrior(Settings):
         Returns
         -------
         weights
-            Shape ``(n_classes,)``, above 0.
+            One for each class, above 0.
 
         Examples
         --------
         >>> rows = [{"label": "Fin_Whale", "months": (6, 7), "weight": 0.1}]
         >>> prior = SpeciesPrior(rows=rows)
-        >>> prior.weights(["Fin_Whale", "Blue_Whale", "unknown"], 7).tolist()
+        >>> prior.weights(["Fin_Whale", "Blue_Whale", "unknown"], 7)
         [0.1, 1.0, 1.0]
         """
         months = range(1, 13) if month is None else [month]
-        every = np.array([self._in_month(labels, month) for month in months])
-        return np.asarray(every.mean(axis=0))
+        every = zip(*(self._in_month(labels, one) for one in months), strict=True)
+        return [sum(ones) / len(ones) for ones in every]
 
-    def _in_month(self, labels: Sequence[str], month: int) -> Floats:
+    def _in_month(self, labels: Sequence[str], month: int) -> list[float]:
         named = {row.label: row.weight for row in self.rows if self._fits(row, month)}
-        weights = np.array([named.get(label, 1.0) for label in labels[:-1]] + [1.0])
-        return np.asarray(np.maximum(weights, self.floor) ** self.strength)
+        weights = [*(named.get(label, 1.0) for label in labels[:-1]), 1.0]
+        return [max(weight, self.floor) ** self.strength for weight in weights]
 
     def _fits(self, row: PriorRow, month: int) -> bool:
         if row.months and month not in row.months:
@@ -176,58 +172,6 @@ class SpeciesPrior(Settings):
         low = 0.0 if row.min_depth_m is None else row.min_depth_m
         high = math.inf if row.max_depth_m is None else row.max_depth_m
         return low <= self.depth_m <= high
-
-
-def reweighted(scores: NDArray[np.float32], weights: Floats) -> NDArray[np.float32]:
-    """Turn scores into what they are where other species are likely.
-
-    With scores p(k | sound) that were learned where class k has the share q(k), and
-    weights w(k) proportional to the odds here over q(k), Bayes' rule gives::
-
-        p'(k | sound) = p(k | sound) w(k) / sum_j p(j | sound) w(j)
-
-    Saerens et al. (2002), Adjusting the outputs of a classifier to new a priori
-    probabilities, equation 2.4.
-
-    Parameters
-    ----------
-    scores
-        Shape ``(n, n_classes)``, each row sums to 1.
-    weights
-        Above 0, shape ``(n_classes,)`` or ``(n, n_classes)``.
-
-    Returns
-    -------
-    scores
-        The same shape; each row sums to 1.
-    """
-    shares = scores * weights
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
-
-
-def with_prior(
-    scores: NDArray[np.float32],
-    prior: SpeciesPrior | None,
-    *,
-    labels: Sequence[str],
-    times: Sequence[datetime | None],
-) -> NDArray[np.float32]:
-    """Weigh the scores of clips by when they were heard.
-
-    Parameters
-    ----------
-    scores
-        Shape ``(n, n_classes)``.
-    prior
-        None: the scores are returned as they are.
-    times
-        Of each clip, UTC; None: not known.
-    """
-    if prior is None or not len(scores):
-        return scores
-    months = [None if time is None else time.month for time in times]
-    by_month = {month: prior.weights(labels, month) for month in set(months)}
-    return reweighted(scores, np.array([by_month[month] for month in months]))
 
 
 def read_prior(path: Path, **place: Any) -> SpeciesPrior:

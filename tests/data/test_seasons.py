@@ -65,7 +65,7 @@ def test_what_is_learned_is_what_is_read_back(tmp_path):
     for month in (1, 4, 7):
         expected = SpeciesPrior(rows=tuple(rows)).weights(labels, month)
         assert prior.weights(labels, month) == pytest.approx(expected, rel=1e-3)
-    assert prior.weights(labels, 4).tolist() == [1, 1, 1]
+    assert prior.weights(labels, 4) == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from seacall.detection import DetectSettings
 from seacall.events import Detection, Recording, Searched, Segment
 from seacall.labels import UNKNOWN
 from seacall.models.checkpoint import NEVER, Card
-from seacall.prior import with_prior
+from seacall.models.reweighted import with_prior
 from seacall.taxonomy import Level, level_matrix
 
 Float32 = NDArray[np.float32]

@@ -16,7 +16,7 @@ from seacall.events import Detection, Searched, Segment
 from seacall.labels import UNKNOWN
 from seacall.learn.stretches import FloatArray, as_stretches
 from seacall.models.checkpoint import NEVER, Card
-from seacall.prior import with_prior
+from seacall.models.reweighted import with_prior
 
 HIGHEST = float(np.nextafter(np.float32(NEVER), np.float32(0)))
 """The highest threshold that is one: scores of 1 still reach it."""

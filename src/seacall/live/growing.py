@@ -31,7 +31,7 @@ from seacall.detect.runs import SAME_US, SECOND_US, microseconds
 from seacall.detection import DetectSettings
 from seacall.events import Detection, Segment
 from seacall.models.checkpoint import Card
-from seacall.prior import with_prior
+from seacall.models.reweighted import with_prior
 
 Float32 = NDArray[np.float32]
 
