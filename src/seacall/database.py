@@ -52,11 +52,19 @@ class Database:
                 path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
             self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA foreign_keys = ON")
-            if schema is not None:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 1}")
-                self._db.executescript(schema)
+            try:
+                self._prepare(schema, durable=durable)
+            except sqlite3.Error:
+                self._db.close()
+                raise
+
+    def _prepare(self, schema: str | None, *, durable: bool) -> None:
+        self._db.execute("PRAGMA foreign_keys = ON")
+        if schema is not None:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            synchronous = "FULL" if durable else "NORMAL"
+            self._db.execute(f"PRAGMA synchronous = {synchronous}")
+            self._db.executescript(schema)
 
     def close(self) -> None:
         """Close the file."""

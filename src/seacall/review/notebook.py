@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from seacall.database import Database
 from seacall.errors import SettingsError
 from seacall.labels import UNKNOWN, clean_label
 from seacall.live.journal import now_us
@@ -85,7 +86,7 @@ class Notebook:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NOTEBOOK_NAME
         self._turn = threading.RLock()
-        self._db: sqlite3.Connection | None = None
+        self._db: Database | None = None
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
@@ -218,49 +219,22 @@ class Notebook:
     def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         if self._db is None and not self.path.is_file():
             return []
-        with self._turn, self._door():
-            return self._opened().execute(sql, values).fetchall()
+        return self._opened().rows(sql, *values)
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._turn, self._door():
-            db = self._opened()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._opened().transaction()
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._db is None:
-            db = sqlite3.connect(
-                self.path, timeout=30, isolation_level=None, check_same_thread=False
-            )
-            try:
-                db.row_factory = sqlite3.Row
-                db.execute("PRAGMA journal_mode = WAL")
-                # A verdict that was given is on the disk, whatever happens next.
-                db.execute("PRAGMA synchronous = FULL")
-                db.executescript(_SCHEMA)
-            except sqlite3.Error:
-                db.close()
-                raise
-            self._db = db
-        return self._db
-
-    @contextmanager
-    def _door(self) -> Iterator[None]:
-        """Translate SQLite's errors."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise SettingsError(
-                f"{self.path}: {error}; make the folder writable and leave room on "
-                "the disk: what was said before is kept"
-            ) from error
+    def _opened(self) -> Database:
+        with self._turn:
+            if self._db is None:
+                self._db = Database(
+                    self.path,
+                    advice="make the folder writable and leave room on the disk: what "
+                    "was said before is kept",
+                    schema=_SCHEMA,
+                    durable=True,  # what was answered stays said, whatever happens
+                )
+            return self._db
 
 
 def named(reviewer: str) -> str:
