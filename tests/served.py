@@ -38,10 +38,10 @@ def write_station(folder: Path) -> Path:
     return folder / "station"
 
 
-def write_archive(folder: Path) -> Path:
+def write_archive(folder: Path, *, embeddings: bool = False) -> Path:
     """Recordings, one with a name that is no harmless text, and a run over them."""
     paths = [record(folder / "rec" / NAME, 12.0), record(folder / "rec" / SCRIPT, 12.0)]
-    run = DetectRun(threshold=("0.05",), formats=())
+    run = DetectRun(threshold=("0.05",), formats=(), embeddings=embeddings)
     detect_recordings(sorted(paths), folder / "archive", run, n_workers=1)
     return folder / "archive"
 

@@ -109,3 +109,41 @@ def test_calls_outside_hearing_are_brought_into_it(browser, server):
     ]
     assert speeds[1] == 1
     assert all(100 <= hz <= 10_000 for hz in heard)
+
+
+@pytest.fixture
+def indexed(tmp_path):
+    """A run over an archive that can be searched."""
+    pytest.importorskip("usearch")
+    from seacall.search.index import open_index
+
+    folder = served.write_archive(tmp_path, embeddings=True)
+    open_index(folder)
+    return folder
+
+
+def test_more_like_a_detection_is_listed_and_opened(browser, indexed):
+    with (
+        served.served(served.places_of(indexed)) as server,
+        visit(browser, server, f"{indexed.name}/detections") as page,
+    ):
+        open_first(page)
+        first = page.locator("tr[aria-selected=true]").get_attribute("data-id")
+        page.get_by_role("button", name="More like this").click()
+        page.wait_for_selector(".alike li")
+        likeness = [
+            float(text[:4]) for text in page.locator(".alike li").all_inner_texts()
+        ]
+        assert likeness == sorted(likeness, reverse=True)
+        page.locator(".alike li button").first.click()
+        until(page, f"!location.hash.includes('id={first}')")
+        assert page.locator(".alike li").count() == 0
+
+
+def test_a_run_that_cannot_be_searched_says_how_it_could(browser, server):
+    with visit(browser, server, "archive/detections") as page:
+        page.expected.append("400")
+        open_first(page)
+        page.get_by_role("button", name="More like this").click()
+        page.wait_for_selector(".alike .bad")
+        assert "--embeddings" in page.inner_text(".alike")

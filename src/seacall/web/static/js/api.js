@@ -58,6 +58,7 @@ export const thresholds = (place) => json("GET", of(place, ["thresholds"]));
 export const setThreshold = (place, label, threshold) => json("PUT", of(place, ["thresholds"]), { label, threshold });
 export const health = (place) => json("GET", of(place, ["health"]));
 export const events = (place, limit = 50) => json("GET", of(place, ["events"], { limit }));
+export const like = (place, id, n) => json("GET", of(place, ["like"], { id, n }));
 export const next = (place, query) => json("GET", of(place, ["next"], query));
 export const quality = (place) => json("GET", of(place, ["quality"]));
 export const judge = (place, id, verdict) => json("POST", of(place, ["detections", id, "verdicts"]), verdict);

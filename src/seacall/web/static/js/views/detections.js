@@ -1,5 +1,6 @@
 // Detections: a list with filters and pages, and the player of the chosen one.
 
+import { Alike } from "../alike.js";
 import * as api from "../api.js";
 import { chip, settled } from "../classes.js";
 import { openClip } from "../clip.js";
@@ -34,7 +35,8 @@ class Detections {
     this.head = h("tr", {});
     this.clip = h("div", { class: "clip" });
     this.verdicts = new Verdicts(this.ctx, { current: () => this.handle?.row ?? null, onJudged: (row) => this.changed(row), onUndone: (row) => this.undone(row) });
-    this.panel = h("section", { class: "panel", "aria-label": "Player", hidden: true }, this.clip, reviewerField(this.ctx), this.verdicts.element, h("button", { type: "button", class: "close", onclick: () => this.shut() }, "Close"));
+    this.alike = new Alike(this.ctx, (id) => this.open(id));
+    this.panel = h("section", { class: "panel", "aria-label": "Player", hidden: true }, this.clip, reviewerField(this.ctx), this.verdicts.element, this.alike.element, h("button", { type: "button", class: "close", onclick: () => this.shut() }, "Close"));
     this.root.replaceChildren(
       h("h1", {}, "Detections"),
       h("details", { class: "filter", open: !matchMedia("(max-width: 45rem)").matches }, h("summary", {}, "Filters"), this.filters()),
@@ -142,6 +144,7 @@ class Detections {
   async open(id) {
     if (this.handle?.row.id === id) return;
     this.chosen = id;
+    this.alike.of(id);
     const turn = (this.opening = (this.opening ?? 0) + 1);
     this.remember();
     this.handle?.close();
