@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 # One thread for each process: xdist runs one process for each core already.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+@pytest.fixture(autouse=True)
+def logs_are_heard_again() -> Iterator[None]:
+    """``--quiet`` silences the whole process: not the tests behind it."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

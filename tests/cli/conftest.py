@@ -42,6 +42,5 @@ def seacall(capfd) -> Iterator[Callable[..., Ended]]:
         return Ended(int(ended.value.code or 0), out, err)
 
     yield run
-    logging.disable(logging.NOTSET)
     root.handlers[:] = handlers
     root.setLevel(level)

@@ -327,7 +327,7 @@ def test_parts_of_a_killed_run_are_taken_up_and_failed_ones_are_not(
         scratch = Scratch(store.folder / "units")
         scratch.folder.mkdir()
         classifier = job.classifier()
-        for task in cluster._named(tasks):
+        for task in cluster._named(tasks, job):
             for name, unit in task:
                 result = score_unit(unit, classifier, grid=job.grid)
                 written[name] = replace(result, failure="") if written else result
@@ -346,7 +346,7 @@ def test_parts_of_a_killed_run_are_taken_up_and_failed_ones_are_not(
     with Store(tmp_path / "out") as store:
         with pytest.raises(LookupError):
             listen(recordings, store, plan, engine=Cluster(store))
-        (waiting,) = Cluster(store)._named([tuple(store.waiting())])
+        (waiting,) = Cluster(store)._named([tuple(store.waiting())], plan.job)
     assert scratch.names() == set(written) - {failed, damaged} | {"of-another-run"}
     assert not list(scratch.folder.glob("*.token"))
     assert {name for name, _ in waiting} >= {failed, damaged}
@@ -427,7 +427,7 @@ def test_a_cluster_gives_the_rows_of_one_process_whatever_s3_does(
 
     def engine(tasks, job):
         found = Cluster(store, address=cluster.address, scratch=scratch)
-        names.update(name for task in found._named(tasks) for name, _ in task)
+        names.update(name for task in found._named(tasks, job) for name, _ in task)
         return found(tasks, job)
 
     with Store(tmp_path) as store:

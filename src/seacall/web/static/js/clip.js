@@ -174,7 +174,7 @@ class Clip {
   }
 
   controls() {
-    const gain = h("input", { type: "range", min: 0, max: 60, step: 1, value: this.gain_db, oninput: (event) => this.setGain(Number(event.target.value)) });
+    const gain = h("input", { type: "range", "aria-label": "Gain, dB", min: 0, max: 60, step: 1, value: this.gain_db, oninput: (event) => this.setGain(Number(event.target.value)) });
     this.gainInput = gain;
     this.gainText = h("output", {}, `+${this.gain_db} dB`);
     this.playButton = h("button", { type: "button", class: "primary", onclick: () => this.toggle() }, "▶ Play");
