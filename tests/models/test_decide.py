@@ -7,6 +7,7 @@ import pytest
 import tiny
 
 from seacall.errors import SettingsError
+from seacall.models import describe
 from seacall.models.decide import answers_at, with_thresholds
 
 
@@ -58,3 +59,17 @@ def test_a_channel_goes_into_the_front_end():
     front_end = tiny.card().front_end
     assert front_end.with_channel(2).clip.channel == 2
     assert front_end.with_channel(2).clip.fit == front_end.clip.fit
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "words"),
+    [
+        ({}, "0.7 for every class"),
+        ({"low": 0.5}, "0.7, but low 0.50"),
+        ({"low": 0.5, "high": 0.9}, "0.50 to 0.90 by class"),
+        ({"low": 0.5, "high": 1.0}, "0.50 to 0.50 by class; never answered: high"),
+    ],
+)
+def test_thresholds_are_told_as_they_count(thresholds, words):
+    card = tiny.card(labels=("low", "high", "unknown"), thresholds=thresholds)
+    assert describe._threshold(card) == words

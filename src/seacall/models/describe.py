@@ -86,6 +86,9 @@ def _threshold(card: Card) -> str:
     never = [label for label, lowest in card.thresholds.items() if lowest >= NEVER]
     lowest = [value for value in card.thresholds.values() if value < NEVER]
     text = f"{min(lowest):.2f} to {max(lowest):.2f} by class" if lowest else "none"
+    if len(card.thresholds) < len(card.labels) - 1:
+        own = ", ".join(f"{k} {v:.2f}" for k, v in card.thresholds.items() if v < NEVER)
+        text = f"{card.threshold:g}" + (f", but {own}" if own else "")
     if card.target_precision is not None:
         text += f", for a precision of {card.target_precision:g}"
     if card.false_alarms.target_per_hour is not None:
