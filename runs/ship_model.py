@@ -37,7 +37,7 @@ def ship(
     model: Path, about: Path, out: Path, metrics: dict[str, Any] | None = None
 ) -> int:
     """Fill the folder ``out``; return its size in bytes."""
-    card = with_origin(read_card(model), about)
+    card = without_places(with_origin(read_card(model), about))
     if metrics:
         card = card.model_copy(update={"metrics": metrics})
     graph = checked_file(model, card, ONNX_NAME)
@@ -74,6 +74,20 @@ def with_origin(card: Card, about: Path) -> Card:
     gate = told.pop("unknown", {})
     values = card.model_dump() | told
     return Card.model_validate(values | {"unknown": values["unknown"] | gate})
+
+
+def without_places(card: Card) -> Card:
+    """Leave names in place of the paths of the machine that trained it."""
+
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: named(one) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [named(one) for one in value]
+        is_path = isinstance(value, str) and value.startswith(("/", "~"))
+        return Path(value).name if is_path else value
+
+    return card.model_copy(update={"training": named(card.training)})
 
 
 def protocol_metrics(path: Path, recipe: str) -> dict[str, Any]:

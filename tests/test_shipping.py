@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from seacall.config import DistillRun, checked
 from seacall.errors import SeacallError
 from seacall.learn.protocol_run import ProtocolRun
 from seacall.models.checkpoint import read_card
+from seacall.models.shipped import shipped_folder
 from seacall.settings import read_toml
 
 RUNS = Path(__file__).resolve().parents[1] / "runs"
@@ -141,6 +143,11 @@ def test_a_model_trained_on_all_clips_is_shipped_with_its_recipes_figures(tmp_pa
     page = (tmp_path / "out" / ship_model.PAGE_NAME).read_text("utf-8")
     assert "700 held-out recordings of 28 deployments. None of these" in page
     assert "| macro-F1 | 0.400 (0.30-0.50) |" in page
+
+
+def test_no_path_of_a_machine_is_in_the_card_of_the_package():
+    text = json.dumps(read_card(shipped_folder()).training)
+    assert not re.search(r'"[/~]', text)
 
 
 def test_a_gate_that_the_facts_ask_for_joins_the_models_own_rule(tmp_path):
