@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -73,7 +72,9 @@ class NoiseFloor:
     """
 
     def __init__(self, history_h: float) -> None:
-        self._windows: deque[Floats] = deque(maxlen=int(history_h * 3600 / _WINDOW_S))
+        self._most = max(1, int(history_h * 3600 / _WINDOW_S))
+        self._history = np.empty((0, 0), np.float32)
+        self._n_windows = 0
         self._seconds: list[Floats] = []
         self.is_dead = False
         self.drop_db = 0.0
@@ -88,12 +89,20 @@ class NoiseFloor:
         self._seconds.clear()
         self.is_dead = self._compare(floor, dead_db)
         if not self.is_dead:
-            self._windows.append(floor)
+            self._remember(floor)
+
+    def _remember(self, floor: Floats) -> None:
+        """Keep a window; the oldest goes where there is no room."""
+        if self._history.shape[1] != len(floor):
+            self._history = np.empty((self._most, len(floor)), np.float32)
+            self._n_windows = 0
+        self._history[self._n_windows % self._most] = floor
+        self._n_windows += 1
 
     def _compare(self, floor: Floats, dead_db: float) -> bool:
-        if len(self._windows) < _ENOUGH or self._windows[0].shape != floor.shape:
+        if self._n_windows < _ENOUGH or self._history.shape[1] != len(floor):
             return False
-        history = np.stack(self._windows)
+        history = self._history[: self._n_windows]
         usual = np.median(history, axis=0)
         spread = np.median(np.abs(history - usual), axis=0) * _TO_SIGMA
         drop = usual - floor
