@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from seacall.deploy.exported import ExportResult, ExportSettings
@@ -17,81 +18,29 @@ Export = Callable[[Path, Path, ExportSettings], ExportResult]
 """From a model folder, and what is to be written, to what was written."""
 
 
-def _onnx(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.graphs import export_waveform
+def _by(module: str, name: str) -> Export:
+    """Return an export that loads what it needs, torch above all, when it is asked."""
 
-    return export_waveform(model, out, settings)
+    def run(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
+        require("torch", "train")
+        write: Export = getattr(import_module(f"seacall.deploy.{module}"), name)
+        return write(model, out, settings)
 
-
-def _onnx_network(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.graphs import export_network
-
-    return export_network(model, out, settings)
-
-
-def _onnx_int8(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.quantise import export_int8
-
-    return export_int8(model, out, settings)
-
-
-def _onnx_fp16(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.quantise import export_fp16
-
-    return export_fp16(model, out, settings)
-
-
-def _torchscript(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.torchscript import export_torchscript
-
-    return export_torchscript(model, out, settings)
-
-
-def _pamguard(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.pamguard import export_pamguard
-
-    return export_pamguard(model, out, settings)
-
-
-def _litert(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.litert import export_litert
-
-    return export_litert(model, out, settings)
-
-
-def _litert_int8(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.litert import export_litert_int8
-
-    return export_litert_int8(model, out, settings)
-
-
-def _litert_waveform(model: Path, out: Path, settings: ExportSettings) -> ExportResult:
-    require("torch", "train")
-    from seacall.deploy.litert import export_litert_waveform
-
-    return export_litert_waveform(model, out, settings)
+    return run
 
 
 KINDS: dict[str, Export] = {
-    "onnx": _onnx,
-    "onnx-network": _onnx_network,
-    "onnx-int8": _onnx_int8,
-    "onnx-fp16": _onnx_fp16,
-    "litert": _litert,
-    "litert-int8": _litert_int8,
-    "litert-waveform": _litert_waveform,
-    "torchscript": _torchscript,
-    "pamguard": _pamguard,
+    "onnx": _by("graphs", "export_waveform"),
+    "onnx-network": _by("graphs", "export_network"),
+    "onnx-int8": _by("quantise", "export_int8"),
+    "onnx-fp16": _by("quantise", "export_fp16"),
+    "litert": _by("litert", "export_litert"),
+    "litert-int8": _by("litert", "export_litert_int8"),
+    "litert-waveform": _by("litert", "export_litert_waveform"),
+    "torchscript": _by("torchscript", "export_torchscript"),
+    "pamguard": _by("pamguard", "export_pamguard"),
 }
-"""By the name that ``seacall export --to`` takes. Each imports what it needs itself."""
+"""By the name that ``seacall export --to`` takes."""
 
 
 def export(
